@@ -1,0 +1,48 @@
+# make lab: the course in your browser. make test: the whole test suite.
+.DEFAULT_GOAL := help
+.PHONY: help lab test lint build lock clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Jupyter, nbgrader and alembic call each other by name.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+help: ## list what make can do
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
+
+lab: .venv/lab ## install what is missing, open the course in JupyterLab
+	@aisecops lab $(ARGS)
+
+test: .venv/dev ## lint, types, stale-build check and every test
+	@$(MAKE) --no-print-directory lint
+	@aisecops build --check
+	@pytest --cov --cov-report=term --cov-fail-under=90 $(ARGS)
+	@pytest --nbval --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider source
+
+lint: .venv/dev ## ruff, mypy and the hooks that pre-commit runs
+	@ruff check .
+	@ruff format --check .
+	@mypy
+
+build: .venv/lab ## compile notebooks/ into source/ and release/
+	@aisecops build
+
+lock: .venv/dev ## resolve the pins anew: both locks and environment.yml
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements.lock pyproject.toml
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements.lock --group dev -o requirements-dev.lock pyproject.toml
+	@python tools/environment.py
+
+clean: ## remove the environment and caches; your workspace/ stays
+	@rm -rf .venv .cache artifacts
+
+.venv/lab: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("AI SecOps Lab needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make lab PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing the locked packages into .venv (once, about two minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+.venv/dev: .venv/lab requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@

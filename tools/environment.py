@@ -1,0 +1,25 @@
+"""Writes environment.yml, for conda and Binder, from the lock. `make lock` runs it."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAD = """\
+# The pins of requirements.lock for conda and Binder. Written by `make lock`; do not edit.
+name: ai-secops-lab
+channels: [conda-forge]
+dependencies:
+  - python=3.11
+  - pip
+  - pip:
+"""
+
+
+def environment(lock: str) -> str:
+    """Return the text of environment.yml for the text of a lock."""
+    pins = [line.rstrip(" \\") for line in lock.splitlines() if line[:1].isalnum()]
+    return HEAD + "".join(f'      - "{pin}"\n' for pin in pins) + "      - --editable .\n"
+
+
+if __name__ == "__main__":
+    text = environment((ROOT / "requirements.lock").read_text(encoding="utf-8"))
+    (ROOT / "environment.yml").write_text(text, encoding="utf-8")
