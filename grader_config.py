@@ -1,0 +1,30 @@
+# All settings of nbgrader. `nbgrader_config.py` loads this file, and so does `aisecops build`.
+import os
+import sys
+from pathlib import Path
+
+c = get_config()  # noqa: F821
+
+COURSE = Path(os.environ.get("AISECOPS_COURSE") or Path.cwd())
+
+# nbgrader runs `alembic` and `jupyter` by name: let it find those of this environment.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+c.CourseDirectory.course_id = "ai-secops-lab"
+c.CourseDirectory.root = str(COURSE)
+c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", ".progress"]
+
+# The place where instructor and learners hand notebooks to each other. On a shared machine or a
+# JupyterHub, point this at a folder that all of them can write to.
+c.Exchange.root = os.environ.get("AISECOPS_EXCHANGE", str(COURSE / "exchange"))
+
+c.ClearSolutions.code_stub = {
+    "python": 'raise NotImplementedError("write your solution here, in place of this line")'
+}
+c.ClearSolutions.text_stub = "*Write your answer here, in place of this line.*"
+
+# A whole month runs in under a minute; a cell that needs longer hangs.
+c.ExecutePreprocessor.timeout = 120
+c.ExecutePreprocessor.interrupt_on_timeout = True
+# Nothing of a finished notebook is worth the second that a polite shutdown waits.
+c.Execute.shutdown_kernel = "immediate"
