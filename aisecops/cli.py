@@ -1,0 +1,119 @@
+"""The ``aisecops`` command: one verb for each thing a person wants. No logic lives here."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from aisecops.course import CourseError
+
+app = typer.Typer(
+    help="AI SecOps Lab: an 18-month career roadmap as a Jupyter course that runs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+progress_app = typer.Typer(help="Your progress: show, export, import, reset.", invoke_without_command=True)
+app.add_typer(progress_app, name="progress")
+
+F = TypeVar("F", bound=Callable[..., Any])
+Months = Annotated[list[str] | None, typer.Argument(help="Months such as m01, 1 or month-01; all if none.")]
+
+
+def _plain_errors(command: F) -> F:
+    """Turn a CourseError into one sentence on stderr and exit code 2."""
+
+    @wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except CourseError as error:
+            print(f"aisecops: {error}", file=sys.stderr)
+            raise typer.Exit(2) from None
+
+    return wrapper  # type: ignore[return-value]
+
+
+@app.command()
+@_plain_errors
+def lab(
+    instructor: Annotated[bool, typer.Option(help="Serve the course root, with formgrader.")] = False,
+    port: Annotated[int, typer.Option(help="First port to try.")] = 8888,
+    browser: Annotated[bool, typer.Option(help="Open a browser if there is one.")] = True,
+) -> None:
+    """Start JupyterLab on your desk, at start-here."""
+    from aisecops.lab import start
+
+    start(instructor=instructor, port=port, browser=browser)
+
+
+@app.command(name="open")
+@_plain_errors
+def open_(
+    month: Annotated[str, typer.Argument(help="A month such as m01, 1 or month-01.")],
+    merge: Annotated[bool, typer.Option(help="Merge the newest release into a new file beside yours.")] = False,
+) -> None:
+    """Put a month on your desk, or merge a newer release of it beside your work."""
+    from aisecops import desk
+
+    if merge:
+        print(desk.merge_month(month))
+        return
+    opened = desk.open_month(month)
+    print(opened.path)
+    if opened.news:
+        print(opened.news)
+
+
+@app.command()
+@_plain_errors
+def build(
+    months: Months = None,
+    record: Annotated[bool, typer.Option(help="Execute the sources and store their outputs.")] = False,
+    check: Annotated[bool, typer.Option(help="Write nothing; fail if a generated file is stale.")] = False,
+    force: Annotated[bool, typer.Option(help="Overwrite a source that was edited by hand.")] = False,
+) -> None:
+    """Compile notebooks/ into source/ and release/."""
+    from rich.console import Console
+
+    from aisecops.build import START, report
+    from aisecops.build import build as run
+    from aisecops.roadmap import load
+
+    wanted = [name if name == START else load().notebook(name) for name in months or []]
+    console = Console()
+    with console.status("building") as status:
+        built = run(
+            wanted, record=record, check=check, force=force, progress=lambda name: status.update(f"building {name}")
+        )
+    for line in report(built, check=check):
+        console.print(line, highlight=False)
+    if check and any(result.stale for result in built):
+        raise typer.Exit(2)
+
+
+@app.command()
+@_plain_errors
+def doctor() -> None:
+    """Say what this machine lacks, and how to get it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from aisecops.doctor import examine
+
+    table = Table("", "what", "for", "found", "to do", box=None, pad_edge=False)
+    findings = examine()
+    for finding in findings:
+        table.add_row(
+            "ok" if finding.ok else "MISSING",
+            finding.what,
+            finding.needed_for,
+            finding.detail,
+            "" if finding.ok else finding.remedy,
+        )
+    Console().print(table)
+    if any(not finding.ok and finding.needed_for == "learners" for finding in findings):
+        raise typer.Exit(2)

@@ -1,0 +1,92 @@
+"""Starts JupyterLab over the learner's desk, or over the course root for an instructor."""
+
+import os
+import sys
+from pathlib import Path
+
+from aisecops import course, desk
+from aisecops.course import CourseError
+
+# Panels that only an instructor needs; Validate and the assignment list stay.
+_INSTRUCTOR_PANELS = ("create-assignment", "formgrader", "menu", "course-list")
+
+
+def prepare() -> None:
+    """Build what is missing and lay out the desk.
+
+    Raises:
+        CourseError: a notebook that can't be built, or a desk that can't be written to.
+    """
+    from aisecops import build
+
+    root = course.root()
+    missing = [n for n in build.names(root) if not all((root / f).is_file() for f in build.files_of(n))]
+    if missing or not (root / build.CATALOGUE).is_file():
+        build.build(missing)
+    desk.open_month(desk.START)
+
+
+def start(*, instructor: bool = False, port: int = 8888, browser: bool = True) -> None:
+    """Run JupyterLab until it is stopped, and print its address once it answers.
+
+    Args:
+        instructor: serve the course root with nbgrader's formgrader, instead of the desk.
+        port: the first port to try; a busy one moves on to the next.
+        browser: open a browser if the machine has one.
+
+    Raises:
+        CourseError: the desk can't be laid out, or no port is free.
+    """
+    prepare()
+    root = course.root()
+    served = root if instructor else course.desk()
+    os.environ["AISECOPS_COURSE"] = str(root)
+    os.environ["AISECOPS_SERVER_ROOT"] = str(served)
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    # nbgrader reads nbgrader_config.py from the current folder.
+    os.chdir(root)
+    # jsonschema tries to import it, which costs two seconds and serves no one here (jsonschema#1428).
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+
+    from jupyterlab.labapp import LabApp
+
+    options = [
+        f"--ServerApp.root_dir={served}",
+        f"--ServerApp.port={port}",
+        "--ServerApp.ip=127.0.0.1",
+        "--ServerApp.log_level=WARN",
+        f"--ServerApp.open_browser={browser and _has_browser()}",
+        "--LabApp.expose_app_in_browser=True",  # the chart's button opens a notebook in this very window
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
+    if not instructor:
+        options.append(f"--LabApp.default_url=/lab/tree/{desk.START}.ipynb")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        options.append("--ServerApp.allow_root=True")
+    try:
+        server = LabApp.initialize_server(options)
+    except SystemExit:
+        raise CourseError(f"no free port from {port} on: name another with --port") from None
+    _hide_panels(server, _INSTRUCTOR_PANELS if not instructor else ())
+    page = f"{server.connection_url}lab" + ("" if instructor else f"/tree/{desk.START}.ipynb")
+    token = f"?token={server.identity_provider.token}" if server.identity_provider.token else ""
+    print(f"\nAI SecOps Lab is running at\n\n    {page}{token}\n\nStop it with Ctrl-C.", flush=True)
+    server.start()
+
+
+def _has_browser() -> bool:
+    import webbrowser
+
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return True
+
+
+def _hide_panels(server, panels: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
+    """Leave nbgrader's panels for instructors out of a learner's menu, for this server only."""
+    settings = server.web_app.settings.setdefault("page_config_data", {})
+    disabled = settings.setdefault("disabledExtensions", [])
+    disabled.extend(f"@jupyter/nbgrader:{panel}" for panel in panels)
