@@ -15,6 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help reads well anywhere, and saves importing rich
 )
 progress_app = typer.Typer(help="Your progress: show, export, import, reset.", invoke_without_command=True)
 app.add_typer(progress_app, name="progress")
@@ -54,7 +55,9 @@ def lab(
 @_plain_errors
 def open_(
     month: Annotated[str, typer.Argument(help="A month such as m01, 1 or month-01.")],
-    merge: Annotated[bool, typer.Option(help="Merge the newest release into a new file beside yours.")] = False,
+    merge: Annotated[
+        bool, typer.Option(help="Merge the newest release into a new file beside yours.")
+    ] = False,
 ) -> None:
     """Put a month on your desk, or merge a newer release of it beside your work."""
     from aisecops import desk
@@ -87,10 +90,14 @@ def build(
     console = Console()
     with console.status("building") as status:
         built = run(
-            wanted, record=record, check=check, force=force, progress=lambda name: status.update(f"building {name}")
+            wanted,
+            record=record,
+            check=check,
+            force=force,
+            progress=lambda name: status.update(f"building {name}"),
         )
     for line in report(built, check=check):
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, soft_wrap=True)
     if check and any(result.stale for result in built):
         raise typer.Exit(2)
 
@@ -117,3 +124,62 @@ def doctor() -> None:
     Console().print(table)
     if any(not finding.ok and finding.needed_for == "learners" for finding in findings):
         raise typer.Exit(2)
+
+
+@progress_app.callback()
+@_plain_errors
+def progress(context: typer.Context) -> None:
+    """Show the chart in the terminal."""
+    if context.invoked_subcommand:
+        return
+    from rich.console import Console
+
+    from aisecops.progress.summary import summarise
+    from aisecops.progress.terminal import chart
+
+    Console().print(chart(summarise()))
+
+
+@progress_app.command()
+@_plain_errors
+def export(target: Annotated[Path, typer.Argument(help="File to write, one event a line.")]) -> None:
+    """Write everything recorded to a file."""
+    from aisecops.progress.store import Store
+
+    print(f"{Store().export(target)} events written to {target}")
+
+
+@progress_app.command(name="import")
+@_plain_errors
+def import_(source: Annotated[Path, typer.Argument(help="A file that export wrote.")]) -> None:
+    """Add what a file holds; importing it twice changes nothing."""
+    from aisecops.progress.store import Store
+
+    print(f"{Store().import_(source)} new events from {source}")
+
+
+@progress_app.command()
+@_plain_errors
+def grades(
+    student: Annotated[str, typer.Option(help="The student's id in the gradebook.")],
+    gradebook: Annotated[
+        Path | None, typer.Option(help="nbgrader's gradebook.db; the course's own if not given.")
+    ] = None,
+) -> None:
+    """Copy a student's grades from nbgrader's gradebook into the chart."""
+    from aisecops import course
+    from aisecops.progress.summary import import_grades
+
+    print(f"{import_grades(gradebook or course.root() / 'gradebook.db', student)} new grades for {student}")
+
+
+@progress_app.command()
+@_plain_errors
+def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Start afresh; the old record is kept beside the new one."""
+    from aisecops.progress.store import Store
+
+    if not yes:
+        typer.confirm("Start a new record? The old one is kept", abort=True)
+    kept = Store().reset()
+    print(f"the old record is kept as {kept}" if kept else "there was nothing to reset")

@@ -63,4 +63,6 @@ def write(path: Path, content: str | bytes) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise CourseError(f"cannot write {path}: {error.strerror}; free some space or fix permissions") from None
+        raise CourseError(
+            f"cannot write {path}: {error.strerror}; free some space or fix permissions"
+        ) from None

@@ -29,7 +29,9 @@ class Opened:
     def server_path(self) -> str:
         """The path as the Jupyter server sees it, from the folder that ``aisecops lab`` serves."""
         served = Path(os.environ.get("AISECOPS_SERVER_ROOT") or course.desk())
-        return self.path.relative_to(served).as_posix() if self.path.is_relative_to(served) else str(self.path)
+        return (
+            self.path.relative_to(served).as_posix() if self.path.is_relative_to(served) else str(self.path)
+        )
 
 
 def open_month(name: str, roadmap: "Roadmap | None" = None) -> Opened:

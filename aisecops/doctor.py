@@ -33,7 +33,11 @@ def examine() -> list[Finding]:
 def _python() -> Finding:
     found = ".".join(map(str, sys.version_info[:3]))
     return Finding(
-        "Python", "learners", sys.version_info >= (3, 11), found, "install Python 3.11 or newer, then run `make lab`"
+        "Python",
+        "learners",
+        sys.version_info >= (3, 11),
+        found,
+        "install Python 3.11 or newer, then run `make lab`",
     )
 
 
@@ -48,7 +52,9 @@ def _packages() -> Finding:
         if found != pinned:
             wrong.append(f"{name} {found}, locked {pinned}")
     detail = "; ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
-    return Finding("locked packages", "learners", not wrong, detail or "all as locked", "run `make lab` again")
+    return Finding(
+        "locked packages", "learners", not wrong, detail or "all as locked", "run `make lab` again"
+    )
 
 
 def pins(lock: Path) -> dict[str, str]:
@@ -83,7 +89,11 @@ def _desk() -> Finding:
     place = course.desk()
     existing = place if place.exists() else place.parent
     return Finding(
-        "desk can be written", "learners", os.access(existing, os.W_OK), str(place), f"make {existing} writable"
+        "desk can be written",
+        "learners",
+        os.access(existing, os.W_OK),
+        str(place),
+        f"make {existing} writable",
     )
 
 
@@ -92,7 +102,9 @@ def _memory() -> Finding:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     except (ValueError, OSError, AttributeError):
         return Finding("memory", "learners", True, "unknown on this system; the labs need 2 GiB")
-    return Finding("memory", "learners", total >= 3.5, f"{total:.0f} GiB", "use a machine with at least 4 GiB")
+    return Finding(
+        "memory", "learners", total >= 3.5, f"{total:.0f} GiB", "use a machine with at least 4 GiB"
+    )
 
 
 def _disk() -> Finding:
@@ -101,9 +113,15 @@ def _disk() -> Finding:
 
 
 def _alembic() -> Finding:
-    found = shutil.which("alembic", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    found = shutil.which(
+        "alembic", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    )
     return Finding(
-        "alembic (nbgrader's database)", "instructors", found is not None, found or "not found", "run `make lab` again"
+        "alembic (nbgrader's database)",
+        "instructors",
+        found is not None,
+        found or "not found",
+        "run `make lab` again",
     )
 
 

@@ -45,7 +45,11 @@ class Exercise:
 def to_json(exercises: Iterable[Exercise]) -> str:
     """Return the text of ``exercises.json``."""
     entries = [
-        {**vars(exercise), "standards": list(exercise.standards), "checks": [vars(c) for c in exercise.checks]}
+        {
+            **vars(exercise),
+            "standards": list(exercise.standards),
+            "checks": [vars(c) for c in exercise.checks],
+        }
         for exercise in exercises
     ]
     return json.dumps(entries, indent=1, ensure_ascii=False) + "\n"

@@ -42,7 +42,9 @@ def start(*, instructor: bool = False, port: int = 8888, browser: bool = True) -
     served = root if instructor else course.desk()
     os.environ["AISECOPS_COURSE"] = str(root)
     os.environ["AISECOPS_SERVER_ROOT"] = str(served)
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    os.environ["PATH"] = os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    )
     # nbgrader reads nbgrader_config.py from the current folder.
     os.chdir(root)
     # jsonschema tries to import it, which costs two seconds and serves no one here (jsonschema#1428).
@@ -55,6 +57,7 @@ def start(*, instructor: bool = False, port: int = 8888, browser: bool = True) -
         f"--ServerApp.port={port}",
         "--ServerApp.ip=127.0.0.1",
         "--ServerApp.log_level=WARN",
+        "--LabApp.log_level=WARN",
         f"--ServerApp.open_browser={browser and _has_browser()}",
         "--LabApp.expose_app_in_browser=True",  # the chart's button opens a notebook in this very window
         "--LabApp.news_url=None",

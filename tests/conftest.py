@@ -75,13 +75,13 @@ print("change me")
 # A model answer that learners must not see.
 '''
 
-TINY_START = '''\
+TINY_START = """\
 # %% [markdown]
 # # Start here
 
 # %%
 print("welcome")
-'''
+"""
 
 
 @pytest.fixture

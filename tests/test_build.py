@@ -59,7 +59,10 @@ def test_cells_carry_the_metadata_that_nbgrader_grades_by(course: Path) -> None:
     assert all(meta["grade_id"] == id_ and meta["schema_version"] == 3 for id_, meta in roles.items() if meta)
     assert roles["first"]["points"] == 20
     assert roles["first-2"]["points"] == 10
-    assert roles["first-solution"] | {"grade": False, "solution": True, "locked": False} == roles["first-solution"]
+    assert (
+        roles["first-solution"] | {"grade": False, "solution": True, "locked": False}
+        == roles["first-solution"]
+    )
     assert roles["essay-written"] | {"grade": True, "solution": True} == roles["essay-written"]
     assert roles["play-scratch"] is None, "a scratch cell may be changed"
 
@@ -134,7 +137,9 @@ def test_a_hand_edited_source_is_not_overwritten(course: Path) -> None:
     notebook.cells[2].source = "numbers = [9]"
     nbformat.write(notebook, course / SOURCE)
     edited = (course / SOURCE).read_bytes()
-    with pytest.raises(CourseError, match=r"source/month-01/month-01.ipynb was edited by hand.*notebooks/month-01.py"):
+    with pytest.raises(
+        CourseError, match=r"source/month-01/month-01.ipynb was edited by hand.*notebooks/month-01.py"
+    ):
         build()
     assert (course / SOURCE).read_bytes() == edited
     build(force=True)
@@ -226,7 +231,9 @@ def test_one_id_in_two_months_is_refused(course: Path) -> None:
 
 
 def test_a_notebook_that_does_not_exist_is_named(course: Path) -> None:
-    with pytest.raises(CourseError, match=r"there is no notebooks/month-09.py; written so far: month-01, start-here"):
+    with pytest.raises(
+        CourseError, match=r"there is no notebooks/month-09.py; written so far: month-01, start-here"
+    ):
         build(["month-09"])
 
 
@@ -266,7 +273,9 @@ def test_any_mangled_lab_is_read_or_refused_with_a_line(course: Path, data: st.D
             case "twice":
                 lines.insert(n, lines[n])
             case _:
-                lines[n] = lines[n][: len(lines[n]) // 2] + data.draw(st.text("\"'=#%[]{}\\ \t:é", max_size=5))
+                lines[n] = lines[n][: len(lines[n]) // 2] + data.draw(
+                    st.text("\"'=#%[]{}\\ \t:é", max_size=5)
+                )
     path = course / "notebooks" / "month-01.py"
     path.write_text("\n".join(lines), encoding="utf-8")
     try:

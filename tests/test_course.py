@@ -14,7 +14,9 @@ from tests.conftest import ROOT
 from tools.environment import environment
 
 
-def test_the_course_is_found_from_any_folder_below_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_course_is_found_from_any_folder_below_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("AISECOPS_COURSE", raising=False)
     (tmp_path / "roadmap.yaml").touch()
     deep = tmp_path / "workspace" / "month-01"
@@ -81,7 +83,9 @@ def test_locks_pin_by_hash_and_name_no_registry() -> None:
 
 
 def test_the_doctor_says_what_is_missing_and_how_to_get_it(course: Path) -> None:
-    (course / "requirements.lock").write_text("numpy==0.1 \\\n    --hash=sha256:0\nno-such-package==1\n", encoding="utf-8")
+    (course / "requirements.lock").write_text(
+        "numpy==0.1 \\\n    --hash=sha256:0\nno-such-package==1\n", encoding="utf-8"
+    )
     findings = {finding.what: finding for finding in examine()}
     packages = findings["locked packages"]
     assert not packages.ok

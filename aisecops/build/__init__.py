@@ -68,17 +68,19 @@ def build(
             raise CourseError(f"there is no notebooks/{name}.py; written so far: {', '.join(written)}")
     roadmap = load_roadmap(course / "roadmap.yaml")
     cache = _Cache(course)
+    untouched = not check and not record and not force and all(cache.fresh(name) for name in wanted or written)
     results = []
-    for name in wanted or written:
-        progress(name)
-        results.append(_build_one(course, name, roadmap, cache, record=record, check=check, force=force))
     path = course / CATALOGUE
-    if check or not path.is_file() or any(result.changed for result in results):
+    if not (untouched and path.is_file()):
+        # First, because the chart at the end of a month shows it.
         catalogue = _catalogue(course, roadmap, written)
         if not path.is_file() or path.read_text(encoding="utf-8") != catalogue:
             if not check:
                 write(path, catalogue)
             results.append(Built("exercises", (CATALOGUE,), recorded=True))
+    for name in wanted or written:
+        progress(name)
+        results.append(_build_one(course, name, roadmap, cache, record=record, check=check, force=force))
     if not check:
         cache.save()
     return results
@@ -146,7 +148,9 @@ def _build_one(
 def _catalogue(course: Path, roadmap: Roadmap, written: tuple[str, ...]) -> str:
     from aisecops.build.read import check_unique, read
 
-    labs = [read(course / "notebooks" / f"{name}.py", roadmap.month(name)) for name in written if name != START]
+    labs = [
+        read(course / "notebooks" / f"{name}.py", roadmap.month(name)) for name in written if name != START
+    ]
     check_unique(labs)
     return exercises.to_json(exercise for lab in labs for exercise in lab.exercises)
 
@@ -193,7 +197,9 @@ class _Cache:
             *sorted((package / "build").glob("*.py")),
             *(self.course / file for file in files_of(name)),
         ]
-        state = hashlib.sha256(" ".join(version(tool) for tool in ("nbgrader", "jupytext", "nbconvert")).encode())
+        state = hashlib.sha256(
+            " ".join(version(tool) for tool in ("nbgrader", "jupytext", "nbconvert")).encode()
+        )
         for path in paths:
             state.update(path.read_bytes() if path.is_file() else b"missing")
         return state.hexdigest()

@@ -65,13 +65,14 @@ def release(source_notebook: NotebookNode) -> NotebookNode:
 
 def dumps(notebook: NotebookNode) -> str:
     """Return the bytes-stable text of a notebook, as nbconvert's exporter writes it."""
-    return nbformat.writes(notebook, version=4) + "\n"
+    return str(nbformat.writes(notebook, version=4)) + "\n"
 
 
 def digest(notebook: NotebookNode) -> str:
     """Return a short digest of what a notebook says: cells and their roles, without outputs."""
     said = [
-        (cell.cell_type, cell.get("id"), cell.source, cell.metadata.get("nbgrader")) for cell in notebook.cells
+        (cell.cell_type, cell.get("id"), cell.source, cell.metadata.get("nbgrader"))
+        for cell in notebook.cells
     ]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -128,7 +129,13 @@ def _compile_cell(numbered: tuple[Cell, str], lab: Lab) -> NotebookNode:
 
 
 def _cell(
-    kind: str, text: str, id_: str, *, locked: bool = False, solution: bool = False, points: float | None = None
+    kind: str,
+    text: str,
+    id_: str,
+    *,
+    locked: bool = False,
+    solution: bool = False,
+    points: float | None = None,
 ) -> NotebookNode:
     metadata: dict[str, Any] = {}
     if locked or solution:
@@ -165,7 +172,11 @@ def _with_facts(text: str, exercise: Exercise) -> str:
 def _header(lab: Lab, month: Month, roadmap: Roadmap) -> NotebookNode:
     phase = roadmap.phase_of(month.id)
     minutes = sum(exercise.minutes for exercise in lab.exercises)
-    span = f"Months {month.months[0]}–{month.months[-1]}" if len(month.months) > 1 else f"Month {month.months[0]}"
+    span = (
+        f"Months {month.months[0]}–{month.months[-1]}"
+        if len(month.months) > 1
+        else f"Month {month.months[0]}"
+    )
     lines = [
         f"# {span} · {month.title}",
         "",
@@ -195,7 +206,12 @@ def _linked(resource: str) -> str:
 def _closing() -> list[NotebookNode]:
     return [
         _cell("markdown", "## Where you stand", "closing", locked=True),
-        _cell("code", "from aisecops.progress import PhaseProgress\n\nPhaseProgress()", "closing-chart", locked=True),
+        _cell(
+            "code",
+            "from aisecops.progress import PhaseProgress\n\nPhaseProgress()",
+            "closing-chart",
+            locked=True,
+        ),
     ]
 
 

@@ -90,7 +90,9 @@ def read(path: Path, month: Month | None) -> Lab:
     if month is None:
         for cell in cells:
             if cell.role not in ("", "scratch"):
-                raise _error(path, cell.line, f"{path.name} teaches no month, so it can hold no {cell.role} cell")
+                raise _error(
+                    path, cell.line, f"{path.name} teaches no month, so it can hold no {cell.role} cell"
+                )
         return Lab(path, cells, ())
     exercises = _exercises(path, cells, month)
     total = sum(exercise.points for exercise in exercises)
@@ -138,10 +140,12 @@ def _cell(path: Path, line: int, cell: Any) -> Cell:
     if missing := sorted(required - options.keys()):
         raise _error(path, line, f"a cell with {role}= also needs {', '.join(missing)}=")
     if unknown := sorted(options.keys() - required - optional - {role}):
-        raise _error(path, line, f"unknown cell option {unknown[0]}=; see CONTRIBUTING.md for those there are")
+        raise _error(
+            path, line, f"unknown cell option {unknown[0]}=; see CONTRIBUTING.md for those there are"
+        )
     for key, value in options.items():
         expected = _TYPES.get(key, str)
-        if not isinstance(value, expected) or (expected != bool and isinstance(value, bool)):
+        if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
             raise _error(path, line, f"{key}={value!r} has the wrong type; see CONTRIBUTING.md")
     name = options.get(role, "")
     if role and not _ID.fullmatch(name):
@@ -174,7 +178,9 @@ def _check_regions(path: Path, line: int, role: str, source: str) -> None:
         if [mark for _, mark in marks] != ["BEGIN", "END"] * (len(marks) // 2):
             raise _error(path, marks[-1][0], f"BEGIN {region} and END {region} must come in pairs")
         if role == home == "solution" and not marks:
-            raise _error(path, line, "mark the part that learners write with ### BEGIN SOLUTION and ### END SOLUTION")
+            raise _error(
+                path, line, "mark the part that learners write with ### BEGIN SOLUTION and ### END SOLUTION"
+            )
 
 
 def _exercises(path: Path, cells: tuple[Cell, ...], month: Month) -> tuple[Exercise, ...]:
@@ -183,7 +189,9 @@ def _exercises(path: Path, cells: tuple[Cell, ...], month: Month) -> tuple[Exerc
     for cell in cells:
         if cell.role == "exercise":
             if cell.name in tasks:
-                raise _error(path, cell.line, f'exercise "{cell.name}" exists already at line {tasks[cell.name].line}')
+                raise _error(
+                    path, cell.line, f'exercise "{cell.name}" exists already at line {tasks[cell.name].line}'
+                )
             tasks[cell.name] = cell
             parts[cell.name] = []
         elif cell.role in ("solution", "tests", "written"):
@@ -195,7 +203,9 @@ def _exercises(path: Path, cells: tuple[Cell, ...], month: Month) -> tuple[Exerc
     exercises = tuple(_exercise(path, tasks[name], parts[name], month) for name in tasks)
     taught = {exercise.objective for exercise in exercises}
     if missing := [o.id for o in month.objectives if o.id not in taught]:
-        raise _error(path, 1, f'no exercise teaches objective {missing[0]}; write one with objective="{missing[0]}"')
+        raise _error(
+            path, 1, f'no exercise teaches objective {missing[0]}; write one with objective="{missing[0]}"'
+        )
     return exercises
 
 
@@ -207,9 +217,13 @@ def _exercise(path: Path, task: Cell, parts: list[Cell], month: Month) -> Exerci
     if "solution" in roles and "tests" not in roles:
         raise wrong(f'solution="{task.name}" has no tests="{task.name}"')
     if "tests" in roles and "solution" not in roles[: roles.index("tests")]:
-        raise wrong(f'tests="{task.name}" needs a solution="{task.name}" above it', parts[roles.index("tests")])
+        raise wrong(
+            f'tests="{task.name}" needs a solution="{task.name}" above it', parts[roles.index("tests")]
+        )
     if not parts:
-        raise wrong(f'exercise="{task.name}" has nothing to do: add a solution and tests, or a written answer')
+        raise wrong(
+            f'exercise="{task.name}" has nothing to do: add a solution and tests, or a written answer'
+        )
     for role in ("solution", "written"):
         if roles.count(role) > 1:
             raise wrong(f'exercise="{task.name}" has more than one {role} cell')
@@ -222,7 +236,7 @@ def _exercise(path: Path, task: Cell, parts: list[Cell], month: Month) -> Exerci
         raise wrong(f"{month.title} has no objective {options['objective']}; it has {known}")
     if not 1 <= options["difficulty"] <= 5 or not 1 <= options["minutes"] <= 240:
         raise wrong("difficulty= goes from 1 to 5, minutes= from 1 to 240")
-    checks = []
+    checks: list[Check] = []
     for cell in parts:
         if cell.role == "solution":
             continue
@@ -272,5 +286,7 @@ def check_unique(labs: list[Lab]) -> None:
             place = f'exercise "{exercise.id}" of notebooks/{lab.name}.py'
             for id_ in {exercise.id, *(check.cell for check in exercise.checks)}:
                 if id_ in owners:
-                    raise CourseError(f'the id "{id_}" is used by {owners[id_]} and by {place}: rename one exercise')
+                    raise CourseError(
+                        f'the id "{id_}" is used by {owners[id_]} and by {place}: rename one exercise'
+                    )
                 owners[id_] = place

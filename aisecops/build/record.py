@@ -1,5 +1,6 @@
 """Executes a source notebook and keeps what it shows, so that a reader and nbval see real output."""
 
+import copy
 import os
 import tempfile
 from pathlib import Path
@@ -21,6 +22,7 @@ def record(notebook: NotebookNode, name: str) -> None:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
+    metadata = copy.deepcopy(notebook.metadata)  # the client adds this machine's kernel to it
     with tempfile.TemporaryDirectory() as folder:
         desk = Path(folder, "desk")
         environment = {**os.environ, "AISECOPS_DESK": str(desk)}
@@ -31,9 +33,12 @@ def record(notebook: NotebookNode, name: str) -> None:
         try:
             client.execute(env=environment)
         except CellExecutionError as error:
-            raise CourseError(f"the solution of {name} fails when it runs: {error.ename}: {error.evalue}") from None
+            raise CourseError(
+                f"the solution of {name} fails when it runs: {error.ename}: {error.evalue}"
+            ) from None
         except CellTimeoutError:
             raise CourseError(f"a cell of {name} runs longer than {TIMEOUT_S} s: make it faster") from None
+    notebook.metadata = metadata
     for cell in notebook.cells:
         if cell.cell_type == "code":
             _tidy(cell, name)
@@ -52,7 +57,9 @@ def carry_over(old: NotebookNode, new: NotebookNode) -> bool:
 
 def recorded(notebook: NotebookNode) -> bool:
     """Tell whether a source notebook's code cells have been executed."""
-    return all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip())
+    return all(
+        cell.execution_count for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()
+    )
 
 
 def _tidy(cell: NotebookNode, name: str) -> None:

@@ -127,7 +127,9 @@ def _entries(path: Path) -> list[tuple[int, Any]]:
 def _incident(entry: Any) -> Incident:
     """Return the entry as an incident; raise ValueError with what is wrong and how to fix it."""
     # Events that learners label themselves come without labels.
-    labels = entry.pop("labels", dict.fromkeys(_LABELS, [])) if isinstance(entry, dict) else None
+    labels: Any = {name: [] for name in _LABELS}
+    if isinstance(entry, dict):
+        labels = entry.pop("labels", labels)
     _need_fields(entry, _TEXTS, "the incident")
     _need_fields(labels, _LABELS, "labels")
     for name in _TEXTS:

@@ -1,0 +1,1 @@
+"""The systems of Meridian, a fictional bank, that the labs attack and defend."""

@@ -1,0 +1,272 @@
+"""The architecture of Meridian, a fictional bank, as data: its elements, data flows, assets and attack steps.
+
+Three machine-learning systems are in it: the mail filter, the card-fraud model, and the chat assistant
+*Meri* with its tools. The facts stand in ``meridian.yaml`` beside this file. The terms are those of data-flow
+threat modelling (Shostack, *Threat Modeling: Designing for Security*, 2014); a path of attack steps is a
+branch of an attack tree (Schneier, *Attack Trees*, 1999).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import yaml
+
+from aisecops import standards
+from aisecops.course import CourseError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["external entity", "process", "data store", "model", "tool"]
+Zone = Literal["internet", "dmz", "staff", "ml-platform", "core-banking"]
+Stage = Literal["data collection", "training", "registry", "deployment", "inference", "monitoring"]
+
+_FILE = Path(__file__).with_name("meridian.yaml")
+_MONTH = datetime(2026, 6, 1)
+_MINUTES = 30 * 24 * 60
+_RENAMED = {"from": "source", "to": "target"}  # "from" is a keyword of Python
+_WRITTEN = {field: key for key, field in _RENAMED.items()}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Element:
+    """A thing in the diagram. ``stages`` of the ML life cycle are empty for what is no part of it."""
+
+    id: str
+    name: str
+    kind: Kind
+    zone: Zone
+    owner: str
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Data that go from element ``source`` to element ``target``.
+
+    ``authenticated`` says whether the target knows for sure who sent them.
+    """
+
+    source: str
+    target: str
+    carries: str
+    channel: str
+    authenticated: bool
+
+
+@dataclass(frozen=True)
+class Asset:
+    """Something worth protecting that lies at ``element``; ``value`` is 1 (low) to 5."""
+
+    id: str
+    name: str
+    element: str
+    value: Literal[1, 2, 3, 4, 5]
+    crown_jewel: bool
+
+
+@dataclass(frozen=True)
+class AttackStep:
+    """Who controls ``source`` gains ``target`` by an ATLAS technique; ``days`` is person-days of work."""
+
+    source: str
+    target: str
+    technique: str
+    days: float
+    how: str
+
+    def __post_init__(self) -> None:
+        """Refuse a cost that would break the search for cheapest paths."""
+        if not 0 < self.days < float("inf"):
+            raise ValueError(f"days is {self.days}; give a number above 0")
+
+
+@dataclass(frozen=True)
+class Calls:
+    """How often a task of one month called a tool of Meri in one way; see :func:`tool_log`."""
+
+    task: str
+    tool: str
+    scope: Literal["own-account", "any-account"]
+    access: Literal["read", "write"]
+    needed: bool
+    count: int
+
+    def __post_init__(self) -> None:
+        """Refuse a row that stands for nothing."""
+        if self.count < 1:
+            raise ValueError(f"count is {self.count}; give a number of at least 1")
+
+
+@dataclass(frozen=True)
+class Meridian:
+    """The whole bank, in the order of the file; every id named anywhere is the id of an element."""
+
+    elements: tuple[Element, ...]
+    flows: tuple[Flow, ...]
+    assets: tuple[Asset, ...]
+    entry_points: tuple[str, ...]
+    attack_steps: tuple[AttackStep, ...]
+    calls: tuple[Calls, ...]
+
+    def element(self, id: str) -> Element:
+        """Return the element with this id.
+
+        Raises:
+            CourseError: there is none.
+        """
+        for element in self.elements:
+            if element.id == id:
+                return element
+        raise CourseError(f"Meridian has no element {id!r}; print [e.id for e in load().elements] for all")
+
+    @property
+    def crown_jewel(self) -> Asset:
+        """The asset that matters most."""
+        return next(asset for asset in self.assets if asset.crown_jewel)
+
+    def crosses_boundary(self, flow: Flow) -> bool:
+        """Return whether the flow goes from one trust zone to another."""
+        return self.element(flow.source).zone != self.element(flow.target).zone
+
+
+def load(path: Path | None = None) -> Meridian:
+    """Return Meridian as it stands in the file.
+
+    Args:
+        path: the file to read; the course's own if not given.
+
+    Raises:
+        CourseError: the file can't be read or contradicts itself; the text names the line.
+    """
+    reader = _Reader(path or _FILE)
+    elements = reader.records("elements", Element)
+    known = [element.id for element in elements]
+    meridian = Meridian(
+        elements=elements,
+        flows=reader.records("flows", Flow, known),
+        assets=reader.records("assets", Asset, known),
+        entry_points=reader.records("entries", str, known),
+        attack_steps=reader.records("steps", AttackStep, known),
+        calls=reader.records("calls", Calls, known),
+    )
+    jewels = sum(asset.crown_jewel for asset in meridian.assets)
+    if jewels != 1:
+        raise reader.error("assets", f"{jewels} crown jewels; mark exactly one asset with crown_jewel: true")
+    return meridian
+
+
+def tool_log(seed: int = 2026) -> "pd.DataFrame":
+    """Return what Meri's tools really were used for in June 2026, one row a call, in order of time.
+
+    The seed moves the calls in time; how often each kind of call occurs is the same for every seed.
+
+    Args:
+        seed: which month.
+
+    Returns:
+        400 rows with ``id``, ``time``, ``task`` (what the person wanted), ``tool``, ``scope``
+        (``own-account`` of the person who asked, or ``any-account``), ``access`` (``read`` or ``write``)
+        and ``needed`` (bool: reviewers judged that the task could not have been done without the call).
+
+    Raises:
+        CourseError: as :func:`load`.
+    """
+    import pandas as pd
+
+    random = Random(seed).random  # the one method whose values Python promises to keep
+    rows = [
+        {
+            "time": _MONTH + timedelta(minutes=int(random() * _MINUTES)),
+            "task": calls.task,
+            "tool": calls.tool,
+            "scope": calls.scope,
+            "access": calls.access,
+            "needed": calls.needed,
+        }
+        for calls in load().calls
+        for _ in range(calls.count)
+    ]
+    log = pd.DataFrame(rows).sort_values("time", kind="stable", ignore_index=True)
+    log.insert(0, "id", [f"t{position:04}" for position in range(1, len(log) + 1)])
+    return log
+
+
+class _Reader:
+    """Reads the sections of the file into dataclasses, and knows the line of everything."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+            root = self._loader.get_single_node()
+        except OSError as error:
+            raise CourseError(f"cannot read {path}: {error.strerror}; restore the file") from None
+        except UnicodeDecodeError:
+            raise CourseError(f"{path} is not UTF-8 text; save it as UTF-8") from None
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            raise CourseError(f"{path}, line {line}: {error.problem}; correct the YAML") from None
+        except yaml.YAMLError as error:
+            raise CourseError(f"{path} is not YAML ({str(error).splitlines()[0]}); correct it") from None
+        pairs = root.value if isinstance(root, yaml.MappingNode) else []
+        self._sections = {key.value: value for key, value in pairs if isinstance(key, yaml.ScalarNode)}
+
+    def records(self, section: str, type_: type[T], known: Sequence[str] = ()) -> tuple[T, ...]:
+        """Return the entries of a section; every id of an element that they name must be ``known``."""
+        from pydantic import TypeAdapter, ValidationError
+
+        nodes = self._sections.get(section)
+        if not isinstance(nodes, yaml.SequenceNode):
+            raise self.error(section, "missing or not a list; write entries that start with a dash")
+        adapter, records, ids = TypeAdapter(type_), [], set()
+        for node in nodes.value:
+            line = f"line {node.start_mark.line + 1}"
+            try:
+                raw = self._loader.construct_document(node)
+                if isinstance(raw, dict):
+                    raw = {_RENAMED.get(key, key): value for key, value in raw.items()}
+                    if strangers := raw.keys() - type_.__annotations__.keys():
+                        raise ValueError(f"unknown field {min(strangers, key=str)!r}")
+                record = adapter.validate_python(raw)
+            except ValidationError as error:
+                first = error.errors()[0]
+                where = " ".join(_WRITTEN.get(str(part), str(part)) for part in first["loc"])
+                raise self.error(section, f"{where}: {first['msg']}; correct it".lstrip(": "), line) from None
+            except (yaml.YAMLError, TypeError, ValueError) as error:
+                problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+                raise self.error(section, f"{problem}; correct the entry", line) from None
+            id = getattr(record, "id", None)
+            if id in ids:
+                raise self.error(section, f"the id {id!r} is taken; choose another", line)
+            if id is not None:
+                ids.add(id)
+            for name in _elements_in(record):
+                if name not in known:
+                    raise self.error(section, f"no element has the id {name!r}; correct it", line)
+            if isinstance(record, AttackStep):
+                try:
+                    standards.lookup(record.technique)
+                except CourseError as error:
+                    raise self.error(section, str(error), line) from None
+            records.append(record)
+        return tuple(records)
+
+    def error(self, section: str, problem: str, line: str = "") -> CourseError:
+        """Return the error to raise for a problem in a section, at a line if one is known."""
+        return CourseError(f"{self._path}, {line or 'section ' + section}: {problem}")
+
+
+def _elements_in(record: object) -> list[str]:
+    """Return the ids of elements that a record refers to."""
+    if isinstance(record, str):
+        return [record]
+    return [
+        getattr(record, name) for name in ("source", "target", "element", "tool") if hasattr(record, name)
+    ]
