@@ -17,7 +17,7 @@ test: .venv/dev ## lint, types, stale-build check and every test
 	@$(MAKE) --no-print-directory lint
 	@aisecops build --check
 	@pytest --cov --cov-report=term --cov-fail-under=90 $(ARGS)
-	@pytest --nbval --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider source
+	@AISECOPS_DESK=$(CURDIR)/.cache/no-desk pytest --nbval -p no:cacheprovider source
 
 lint: .venv/dev ## ruff, mypy and the hooks that pre-commit runs
 	@ruff check .

@@ -183,3 +183,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
         typer.confirm("Start a new record? The old one is kept", abort=True)
     kept = Store().reset()
     print(f"the old record is kept as {kept}" if kept else "there was nothing to reset")
+
+
+if __name__ == "__main__":
+    app()

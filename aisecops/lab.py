@@ -7,8 +7,8 @@ from pathlib import Path
 from aisecops import course, desk
 from aisecops.course import CourseError
 
-# Panels that only an instructor needs; Validate and the assignment list stay.
-_INSTRUCTOR_PANELS = ("create-assignment", "formgrader", "menu", "course-list")
+# Settings of JupyterLab itself: no news, and for learners none of nbgrader's panels for instructors.
+_SETTINGS = Path(__file__).with_name("jupyter")
 
 
 def prepare() -> None:
@@ -45,6 +45,10 @@ def start(*, instructor: bool = False, port: int = 8888, browser: bool = True) -
     os.environ["PATH"] = os.pathsep.join(
         [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     )
+    settings = [str(_SETTINGS)] if instructor else [str(_SETTINGS / "learner"), str(_SETTINGS)]
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(
+        [*settings, os.environ.get("JUPYTER_CONFIG_PATH", "")]
+    )
     # nbgrader reads nbgrader_config.py from the current folder.
     os.chdir(root)
     # jsonschema tries to import it, which costs two seconds and serves no one here (jsonschema#1428).
@@ -71,7 +75,6 @@ def start(*, instructor: bool = False, port: int = 8888, browser: bool = True) -
         server = LabApp.initialize_server(options)
     except SystemExit:
         raise CourseError(f"no free port from {port} on: name another with --port") from None
-    _hide_panels(server, _INSTRUCTOR_PANELS if not instructor else ())
     page = f"{server.connection_url}lab" + ("" if instructor else f"/tree/{desk.START}.ipynb")
     token = f"?token={server.identity_provider.token}" if server.identity_provider.token else ""
     print(f"\nAI SecOps Lab is running at\n\n    {page}{token}\n\nStop it with Ctrl-C.", flush=True)
@@ -86,10 +89,3 @@ def _has_browser() -> bool:
     except webbrowser.Error:
         return False
     return True
-
-
-def _hide_panels(server, panels: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
-    """Leave nbgrader's panels for instructors out of a learner's menu, for this server only."""
-    settings = server.web_app.settings.setdefault("page_config_data", {})
-    disabled = settings.setdefault("disabledExtensions", [])
-    disabled.extend(f"@jupyter/nbgrader:{panel}" for panel in panels)

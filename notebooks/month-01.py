@@ -36,6 +36,7 @@ import matplotlib.pyplot as plt
 import networkx as nx
 import numpy as np
 import pandas as pd
+from IPython.display import HTML
 from matplotlib.colors import ListedColormap
 from scipy.optimize import minimize
 from sklearn.feature_extraction.text import CountVectorizer
@@ -46,6 +47,12 @@ from aisecops import standards
 from aisecops.targets import incidents, mail, meridian
 
 plt.style.use("aisecops.course")
+
+
+def show(table):
+    """Show a data frame as a table without row numbers."""
+    display(HTML(table.to_html(index=False, border=0)))
+
 
 # %% [markdown]
 # ## 1 · Machine learning for security people
@@ -62,8 +69,8 @@ plt.style.use("aisecops.course")
 # %%
 corpus = mail.make_corpus()
 print(f"{len(corpus):,} mails, {corpus.phish.mean():.0%} of them phishing, {corpus.campaign.nunique():,} campaigns")
-with pd.option_context("display.max_colwidth", 70):
-    display(corpus[["sent", "subject", "body", "phish"]].sample(6, random_state=3))
+_sample = corpus[["sent", "subject", "body", "phish"]].sample(6, random_state=3)
+show(_sample.assign(body=_sample.body.str.replace("\n", " ").str[:160] + " …"))
 
 # %% [markdown]
 # The filter sees a mail as a *bag of words*: which words occur, not how often and in which order. Each word
@@ -185,9 +192,16 @@ def rates(labels, scores, threshold):
 _got = rates([1, 1, 0, 0], [0.9, 0.2, 0.6, 0.1], 0.5)
 assert set(_got) == {"precision", "recall", "fpr"}, f"return a dictionary with precision, recall and fpr, not {sorted(_got)}"
 assert _got == {"precision": 0.5, "recall": 0.5, "fpr": 0.5}, f"the example of the task should give 0.5 three times, not {_got}"
-_got = rates([1, 1, 1, 0, 0], [0.9, 0.8, 0.5, 0.7, 0.5], 0.5)
-assert math.isclose(_got["recall"], 1.0), "a score equal to the threshold is flagged: compare with >="
-assert math.isclose(_got["precision"], 0.6), f"3 of 5 flagged mails are phishing, so precision is 0.6, not {_got['precision']}"
+_got = rates([1, 1, 1, 0, 0], [0.9, 0.8, 0.6, 0.7, 0.1], 0.5)
+assert math.isclose(_got["precision"], 0.75), f"3 of 4 flagged mails are phishing, so precision is 0.75, not {_got['precision']}"
+assert math.isclose(_got["recall"], 1.0), f"all 3 phishing mails are flagged, so recall is 1, not {_got['recall']}"
+assert math.isclose(_got["fpr"], 0.5), f"1 of 2 legitimate mails is flagged, so fpr is 0.5, not {_got['fpr']}"
+assert rates([1, 0], [0.5, 0.2], 0.5)["recall"] == 1, "a score equal to the threshold is flagged: compare with >="
+try:
+    _got = rates([0, 0], [0.1, 0.2], 0.5)
+except ZeroDivisionError:
+    _got = "a division by zero"
+assert _got == {"precision": 0.0, "recall": 0.0, "fpr": 0.0}, f"nothing is phishing and nothing flagged here: where the denominator is 0 the rate is 0.0; you got {_got}"
 ### BEGIN HIDDEN TESTS
 _rng = np.random.default_rng(11)
 for _n in (1, 7, 400):
@@ -285,7 +299,11 @@ _t = cheapest_threshold(_y, _s, 1, 100, 0.5)
 assert 0.6 < _t <= 0.7, f"false alarms are dear here, so the threshold is just above the last legitimate mail (0.7), not {_t}"
 _t = cheapest_threshold(_y, _s, 100, 1, 1e-6)
 assert 0.6 < _t <= 0.7, f"phishing is very rare here, so no false alarm is worth it (0.7), not {_t}: use the prevalence, not the share in labels"
+_t = cheapest_threshold([0, 1, 0], [0.2, 0.5, 0.9], 1, 900, 0.01)
+assert _t > 0.9, f"it is cheapest here to flag nothing (a threshold above 0.9), not {_t}: try one value above all scores"
 ### BEGIN HIDDEN TESTS
+_t = cheapest_threshold([1, 0, 1], [0.2, 0.5, 0.9], 400, 6, 0.4)
+assert _t <= 0.2, "it is cheapest to flag everything where the lowest score is a dear miss: try every score, also the lowest"
 _rng = np.random.default_rng(5)
 for _prevalence in (0.002, 0.05, 0.4):
     for _miss, _alarm in ((400, 6), (50, 50), (1, 900)):
@@ -440,6 +458,7 @@ print(caught.iloc[4].text[:600])
 # - `weights` maps each word the filter knows to its weight; `present` is the set of words in the mail already. A word
 #   that is present cannot be added again: the filter counts it once.
 # - A present word that has no weight counts 0.
+# - Leave `weights` and `present` as they are.
 # - Return `[]` if the mail's score is below the threshold anyway, and `None` if no words can bring it there.
 #
 # ```python
@@ -498,19 +517,29 @@ def _is_shortest(weights, bias, present, threshold, got):
 
 
 _w = {"urgent": 2.0, "minutes": -1.5, "agenda": -0.4, "thanks": -0.9}
-for _present, _t in (({"urgent", "now"}, 0.5), ({"urgent", "minutes"}, 0.5), ({"agenda"}, 0.5), ({"urgent"}, 0.01), ({"urgent"}, 0.8)):
-    _problem = _is_shortest(_w, 0.0, _present, _t, good_words(_w, 0.0, _present, _t))
-    assert not _problem, f"mail with {sorted(_present)}, threshold {_t}: {_problem}"
+for _present, _b, _t in (
+    ({"urgent"}, 0.0, 0.5), ({"urgent", "now"}, 0.0, 0.5), ({"urgent", "minutes"}, 0.0, 0.5), ({"agenda"}, 0.0, 0.5),
+    ({"urgent"}, 0.0, 0.01), ({"urgent"}, 0.0, 0.8), ({"urgent"}, -1.0, 0.5),
+):  # fmt: skip
+    _given = dict(_w), set(_present)
+    try:
+        _got = good_words(_given[0], _b, _given[1], _t)
+    except KeyError as error:
+        raise AssertionError(f"the filter knows no word {error}: a present word that has no weight counts 0") from None
+    assert _given == (_w, _present), "do not change the weights or the present words you are given"
+    _problem = _is_shortest(_w, _b, _present, _t, _got)
+    assert not _problem, f"mail with {sorted(_present)}, bias {_b}, threshold {_t}: {_problem}"
 ### BEGIN HIDDEN TESTS
 _rng = np.random.default_rng(21)
 for _k in range(60):
     _w = {f"w{j}": float(v) for j, v in enumerate(_rng.normal(0, 1, 40).round(2))}
     _present = {*_rng.choice(list(_w), 12, replace=False).tolist(), "unknown"}
     _b, _t = float(_rng.normal(0, 2)), float(_rng.choice([0.2, 0.5, 0.9]))
-    _before = dict(_w)
-    _problem = _is_shortest(_w, _b, _present, _t, good_words(_w, _b, set(_present), _t))
-    assert not _problem, f"random filter, threshold {_t}: {_problem}"
-    assert _w == _before, "do not change the weights you are given"
+    _given = dict(_w), set(_present)
+    _got = good_words(_given[0], _b, _given[1], _t)
+    assert _given == (_w, _present), "do not change the weights or the present words you are given"
+    _problem = _is_shortest(_w, _b, _present, _t, _got)
+    assert not _problem, f"random filter, bias {_b:.2f}, threshold {_t}: {_problem}"
 assert good_words({"a": 1.0}, -2.0, set(), 0.5) == [], "a mail that passes anyway needs no words"
 assert good_words({"a": 1.0, "b": -2.0}, 2.0, set(), 0.5) is None, "a score equal to the threshold is still flagged"
 for _text in caught.text.iloc[::25]:
@@ -566,13 +595,14 @@ def make_oracle(budget, weights=weights, bias=bias):
             raise OverBudget(f"more than {budget} questions")
         return score(text, weights, bias) >= 0.5
 
+    oracle.asked = lambda: asked
     return oracle
 
 
 everyday = mail.common_words()
 print(f"{len(everyday)} everyday words an attacker might try:", ", ".join(everyday[:15]), "…")
 
-# %% [markdown] exercise="black-box" objective="m01.2" minutes=60 difficulty=4 standards=["ML01:2023", "AML.T0043.001", "AML.T0042", "NISTAML.025"]
+# %% [markdown] exercise="black-box" objective="m01.2" minutes=50 difficulty=4 standards=["ML01:2023", "AML.T0043.001", "AML.T0042", "NISTAML.025"]
 # ### 2.2 Black-box: good words by asking
 #
 # Write `black_box(text, oracle, words, budget)`. The attacker has one phishing mail, a list of everyday words, and an oracle:
@@ -641,10 +671,12 @@ def _attack_results(mails, weights, bias, words, budget):
         need = next((k for k, value in enumerate(total + np.cumsum([0.0, *gains])) if value < 0), None)
         if total < 0 or need is None or total + sum(gains) >= 0:
             continue
+        oracle = make_oracle(budget, weights, bias)
         try:
-            found = black_box(text, make_oracle(budget, weights, bias), list(words), budget)
+            found = black_box(text, oracle, list(words), budget)
         except OverBudget:
-            raise AssertionError(f"your attack asked more than {budget} questions: count them, and stop in time") from None
+            found = None
+        assert oracle.asked() <= budget, f"your attack asked more than {budget} questions: count them, and stop in time"
         if found is None:
             results.append((False, 0, need))
             continue
@@ -666,15 +698,23 @@ _words2 = everyday[::-1][:160]
 _results2 = _attack_results(caught.text.iloc[1::9], _w2, _b2, _words2, 150)
 _rate = np.mean([evaded for evaded, _, _ in _results2])
 assert _rate >= 0.7, f"on another filter only {_rate:.0%} of the mails get through"
-assert all(not evaded for evaded, _, _ in _attack_results(caught.text.iloc[:6], {"zzz": 1.0}, 5.0, everyday, 150)), "return None where nothing passes"
+_rng = np.random.default_rng(31)
+_w3 = {**weights, **dict(zip(everyday, _rng.normal(-0.4, 0.5, len(everyday)).tolist()))}
+_rate = np.mean([evaded for evaded, _, _ in _attack_results(caught.text.iloc[2::30], _w3, bias, everyday, 150)])
+assert _rate >= 0.7, f"on another filter only {_rate:.0%} of the mails get through: ask the oracle, it may know other words than the filter above"
+for _budget in (1, 2, 20):
+    _attack_results(caught.text.iloc[:6], weights, bias, everyday, _budget)
+assert black_box(caught.text.iloc[0], make_oracle(150, {"zzz": 1.0}, 5.0), list(everyday), 150) is None, "return None where no mail passes"
 ### END HIDDEN TESTS
 
 # %% tests="black-box" points=4
+assert "_results" in globals(), "this check needs the results of the one above: run that one first, without a question too many"
 _short = [(used, need) for evaded, used, need in _results if evaded]
 _ratio = np.median([used / max(need, 1) for used, need in _short]) if _short else np.inf
 print(f"words used: median {np.median([u for u, _ in _short]) if _short else 0:.0f}, white-box {np.median([n for _, n in _short]) if _short else 0:.0f}; ratio {_ratio:.2f}")
 assert _ratio <= 4, f"your mails carry {_ratio:.1f} times the words a white-box attacker needs; take words away as hint 2 says"
 ### BEGIN HIDDEN TESTS
+assert "_results2" in globals(), "the check above stopped before it came to another filter"
 _short = [(used, need) for evaded, used, need in _results2 if evaded]
 _ratio = np.median([used / max(need, 1) for used, need in _short]) if _short else np.inf
 assert _ratio <= 4, f"on another filter your mails carry {_ratio:.1f} times the words a white-box attacker needs"
@@ -704,11 +744,11 @@ print(f"In words: with 1 question a mail carries {_length[0.5].iloc[0]:.0f} extr
 # A defence is judged on two axes at once: attacks blocked, *and* legitimate traffic passed. A filter that flags everything
 # blocks every attack.
 
-# %% [markdown] exercise="monotone" objective="m01.3" minutes=60 difficulty=4 standards=["ML01:2023", "AML.T0015", "AML.M0015"]
+# %% [markdown] exercise="monotone" objective="m01.3" minutes=55 difficulty=4 standards=["ML01:2023", "AML.T0015", "AML.M0015"]
 # ### 2.3 A filter that good words cannot move, and how it falls
 #
 # **a)** Write `train_monotone(texts, labels)`. It returns `(weights, bias)` like `train_filter`, with every weight ≥ 0.
-# It must still be useful: on campaigns it has not seen it catches at least 80 % of the phishing at the threshold where 5 % of the legitimate mail is
+# It must still be useful: on campaigns it has not seen it catches at least 88 % of the phishing at the threshold where 5 % of the legitimate mail is
 # flagged. (5 points)
 #
 # **b)** Now attack it. Adding words is out, but the attacker can *change* them: `verify` becomes `verіfy`, with a Cyrillic і. A person
@@ -735,7 +775,7 @@ print(f"In words: with 1 question a mail carries {_length[0.5].iloc[0]:.0f} extr
 
 # %%
 LOOKALIKE = dict(zip("aceiopsxyACEIOPSXY", "асеіорѕхуАСЕІОРЅХУ"))
-print("verify" == "verіfy", words_of("Please verify"), words_of("Please verіfy"))
+print("verify" == "verіfy", sorted(words_of("Please verify")), sorted(words_of("Please verіfy")))
 
 # %% solution="monotone"
 def train_monotone(texts, labels):
@@ -782,14 +822,14 @@ robust_weights, robust_bias = train_monotone(train.text.tolist(), train.phish.to
 assert min(robust_weights.values()) >= 0, "a weight is negative: an attacker can lower the score by adding that word"
 robust_threshold, _recall = _at_fpr(test.text, test.phish, robust_weights, robust_bias)
 print(f"monotone filter: recall {_recall:.1%} at 5 % false positives; the unprotected one: {_at_fpr(test.text, test.phish, weights, bias)[1]:.1%}")
-assert _recall >= 0.8, f"it catches only {_recall:.0%} of unseen phishing at 5 % false positives; train under the constraint, do not clip afterwards"
+assert _recall >= 0.88, f"it catches only {_recall:.0%} of unseen phishing at 5 % false positives; train under the constraint, do not clip afterwards"
 ### BEGIN HIDDEN TESTS
 _rows_a, _rows_b = next(GroupShuffleSplit(1, test_size=0.4, random_state=99).split(corpus, groups=corpus.campaign))
 _a, _b = corpus.iloc[_rows_a], corpus.iloc[_rows_b]
 _w, _c = train_monotone(_a.text.tolist(), _a.phish.tolist())
 assert min(_w.values()) >= 0, "on other data a weight is negative"
 _recall = _at_fpr(_b.text, _b.phish, _w, _c)[1]
-assert _recall >= 0.78, f"trained on other campaigns it catches only {_recall:.0%} at 5 % false positives"
+assert _recall >= 0.86, f"trained on other campaigns it catches only {_recall:.0%} at 5 % false positives"
 for _text in _b[_b.phish == 1].text.iloc[:40]:
     assert score(_text + " " + " ".join(everyday), _w, _c) >= score(_text, _w, _c) - 1e-9, "adding words lowers the score"
 ### END HIDDEN TESTS
@@ -807,22 +847,23 @@ def _best_logit(text, weights, most):
     return sum(weights.get(w, 0.0) for w in words_of(text)) - sum(values[:most])
 
 
-_toy = {"urgent": 2.0, "verify": 3.0, "bank": 0.5, "gun": 1.0}
-_text = "URGENT: verify your bank, verify now"
+_toy = {"urgent": 2.0, "verify": 3.0, "bank": 0.5, "thumb": 9.0}
+_text = "URGENT: verify your bank by thumb, verify now"
 _got = obfuscate(_text, _toy, 1)
 assert _reads_the_same(_text, _got), "change letters only into their LOOKALIKE; everything else stays"
-assert words_of(_got) & {"urgent", "verify", "bank"} == {"urgent", "bank"}, "with one word to change, change the one with the largest weight, wherever it stands"
+assert words_of(_got) & {"urgent", "verify", "bank"} == {"urgent", "bank"}, "with one word to change, change the one with the largest weight that has a look-alike letter, wherever it stands"
+_got = obfuscate(_text, _toy, 2)
+assert _reads_the_same(_text, _got) and words_of(_got) & {"urgent", "verify", "bank"} == {"bank"}, "with two words to change, URGENT is the second: capitals have look-alikes as well, and stay capitals"
 assert obfuscate(_text, _toy, 0) == _text, "with no word to change, the text stays as it is"
 ### BEGIN HIDDEN TESTS
-_caught_now = [t for t in test[test.phish == 1].text if score(t, robust_weights, robust_bias) > robust_threshold] if "robust_weights" in globals() else []
 _w0 = {word: max(value, 0.0) for word, value in weights.items()}
 for _text in caught.text.iloc[::15]:
-    for _most in (0, 1, 5, 12):
-        _got = obfuscate(_text, dict(_w0), _most)
+    for _filter, _most in ((_w0, 0), (_w0, 1), (_w0, 5), (_w0, 12), (weights, 5), (weights, 200)):
+        _got = obfuscate(_text, dict(_filter), _most)
         assert _reads_the_same(_text, _got), "change letters only into their LOOKALIKE; everything else stays"
         assert len(words_of(_text) - words_of(_got)) <= _most, f"you changed more than {_most} words"
-        _sum = sum(_w0.get(word, 0.0) for word in words_of(_got))
-        assert _sum <= _best_logit(_text, _w0, _most) + 1e-6, f"with {_most} words the score could fall further: take the words with the largest weights that have a look-alike letter"
+        _sum = sum(_filter.get(word, 0.0) for word in words_of(_got))
+        assert _sum <= _best_logit(_text, _filter, _most) + 1e-6, f"with {_most} words the score could fall further: take the words with the largest weights that have a look-alike letter"
 ### END HIDDEN TESTS
 
 # %%
@@ -865,7 +906,7 @@ print(f"In words: adding {_most[-1]} good words lets {_added[-1]:.0%} through, c
 # %%
 events = incidents.frame()
 print(f"{len(events)} events, {events.year.min()} to {events.year.max()}")
-display(events[["date", "title", "kind", "system", "consequence"]].style.hide().set_properties(**{"text-align": "left"}))
+show(events[["date", "title", "kind", "system", "consequence"]])
 
 # %% [markdown]
 # Twelve of them carry no labels yet. That is your job.
@@ -883,7 +924,7 @@ CATALOGUE = {source: {id: standards.name(id) for id in standards.ids(source)} fo
 for source, entries in CATALOGUE.items():
     print(source, *(f"    {id:14} {name}" for id, name in entries.items()), sep="\n")
 
-# %% [markdown] exercise="sort-incidents" objective="m01.1" minutes=80 difficulty=2 standards=["LLM01:2026", "LLM02:2026", "ML06:2023"]
+# %% [markdown] exercise="sort-incidents" objective="m01.1" minutes=70 difficulty=2 standards=["LLM01:2026", "LLM02:2026", "ML06:2023"]
 # ### 3.1 Sort twelve incidents, and map them
 #
 # **a)** Write `classify()`. It returns a dictionary: for each id in `UNSORTED` a pair *(OWASP id, ATLAS tactic id)*.
@@ -892,7 +933,7 @@ for source, entries in CATALOGUE.items():
 # - The tactic is one that the attacker clearly reached; where nobody attacked (a leak by mistake, a wrong answer), take the harm
 #   itself, `AML.TA0011` Impact.
 #
-# Some events fit more than one label, and every fair reading counts. Ten of twelve must be right, separately for OWASP (4 points)
+# Some events fit more than one label, and every fair reading counts. Label all twelve; ten must be right, separately for OWASP (4 points)
 # and for tactics (3 points). Read before you label: a title alone misleads.
 #
 # **b)** Write `tactic_matrix(labels, tactics)`. `labels` maps an incident's id to the list of tactics it reached; `tactics` lists
@@ -967,12 +1008,12 @@ print("every incident has an OWASP id; whether they fit is checked at grading")
 ### BEGIN HIDDEN TESTS
 _accept = {
     "tay": "ML02:2023 ML08:2023 ML10:2023 LLM05:2026",
-    "proof-pudding": "ML01:2023 ML05:2023",
+    "proof-pudding": "ML01:2023 ML05:2023 LLM02:2026",
     "torchtriton": "ML06:2023 LLM04:2026",
     "samsung-source-code": "LLM02:2026",
     "langchain-llmmath": "LLM10:2026 LLM01:2026 LLM03:2026",
     "chatgpt-training-data": "LLM02:2026 ML03:2023",
-    "malicious-pickles": "ML06:2023 LLM04:2026",
+    "malicious-pickles": "ML06:2023 LLM04:2026 LLM05:2026 ML10:2023",
     "air-canada": "LLM07:2026",
     "llmjacking": "LLM06:2026 LLM02:2026",
     "echoleak": "LLM01:2026 LLM02:2026 LLM09:2026 LLM10:2026",
@@ -984,6 +1025,8 @@ assert len(_wrong) <= 2, f"{len(_wrong)} of 12 OWASP labels do not name the weak
 ### END HIDDEN TESTS
 
 # %% tests="sort-incidents" points=3
+_missing = [id for id in UNSORTED if id not in classify()]
+assert not _missing, f"no answer yet for {', '.join(_missing)}"
 for _id, _pair in classify().items():
     assert _pair[1] in CATALOGUE["ATLAS tactics"], f"{_id}: {_pair[1]!r} is no ATLAS tactic; tactics look like AML.TA0004, techniques like AML.T0015 do not count here"
 print("every incident has an ATLAS tactic; whether they fit is checked at grading")
@@ -994,13 +1037,13 @@ _accept = {
     "torchtriton": "04 10 05 09 03",
     "samsung-source-code": "11 10",
     "langchain-llmmath": "05 04 12",
-    "chatgpt-training-data": "10 00 03",
+    "chatgpt-training-data": "10 00 03 09 07",
     "malicious-pickles": "05 04 01 03 06 14",
     "air-canada": "11",
     "llmjacking": "13 04 12 11 00 03 08",
     "echoleak": "05 04 10 03 06 07 09",
     "replit-database": "11 05 12",
-    "claude-distillation": "10 00 03 11",
+    "claude-distillation": "10 00 03 11 09 04",
 }
 _wrong = [id for id, tactics in _accept.items() if classify()[id][1].removeprefix("AML.TA00") not in tactics.split()]
 assert len(_wrong) <= 2, f"{len(_wrong)} of 12 tactics were not reached in the event as told; read again: {', '.join(_wrong)}"
@@ -1010,11 +1053,12 @@ assert len(_wrong) <= 2, f"{len(_wrong)} of 12 tactics were not reached in the e
 _got = tactic_matrix({"a": ["T2"], "b": ["T1", "T2"]}, ["T1", "T2", "T3"])
 assert list(_got.index) == ["a", "b"] and list(_got.columns) == ["T1", "T2", "T3"], "rows are incidents, columns are all tactics, both in the order given"
 assert _got.to_numpy().tolist() == [[0, 1, 0], [1, 1, 0]], f"the example should give [[0, 1, 0], [1, 1, 0]], not {_got.to_numpy().tolist()}"
+assert _got.to_numpy().dtype.kind in "iu", f"the cells are integers, not {_got.to_numpy().dtype}"
 try:
     tactic_matrix({"a": ["T9"]}, ["T1"])
     _said = None
-except ValueError as error:
-    _said = str(error)
+except Exception as error:
+    _said = str(error) if isinstance(error, ValueError) else None
 assert _said is not None, "a tactic that is not in the list must raise a ValueError"
 assert "T9" in _said, "the message of the ValueError must name the unknown tactic"
 ### BEGIN HIDDEN TESTS
@@ -1069,7 +1113,7 @@ ELEMENTS = [
 FLOWS = [{"from": f.source, "to": f.target, "carries": f.carries, "authenticated": f.authenticated} for f in bank.flows]
 _table = pd.DataFrame(ELEMENTS)
 _table["stages"] = _table.stages.str.join(", ")
-display(_table.style.hide())
+show(_table)
 print(f"{len(FLOWS)} flows, {sum(bank.crosses_boundary(f) for f in bank.flows)} of them cross a trust boundary, "
       f"{sum(not f.authenticated for f in bank.flows)} do not say for sure who sent them")
 
@@ -1088,7 +1132,7 @@ RULES = [
     {"threat": "AML.T0029", "kind": "process", "stage": "inference", "likelihood": 2},
     {"threat": "AML.T0031", "kind": "process", "stage": "monitoring", "likelihood": 1},
 ]
-display(pd.DataFrame([{**rule, "name": standards.name(rule["threat"])} for rule in RULES]).style.hide())
+show(pd.DataFrame([{**rule, "name": standards.name(rule["threat"])} for rule in RULES]))
 
 # %% [markdown] exercise="threats" objective="m01.2" minutes=40 difficulty=3 standards=["AIRMF-MAP:1.0", "AML.T0020", "AML.T0053"]
 # ### 4.1 Enumerate and rank
@@ -1192,7 +1236,7 @@ for _k in range(25):
 _ranked = pd.DataFrame(enumerate_threats(ELEMENTS, FLOWS, RULES))
 _ranked["name"] = [standards.name(id) for id in _ranked.threat]
 print(f"{len(_ranked)} threats; the ten with the highest risk:")
-display(_ranked.head(10).style.hide())
+show(_ranked.head(10))
 
 # %% [markdown]
 # A ranking like this is a place to start, no more. Likelihood and value are guesses on a scale of five, and multiplying guesses makes
@@ -1518,7 +1562,9 @@ _data = to_safetensors(_w, _b)
 _tensors = safetensors.numpy.load(bytes(_data))
 assert set(_tensors) == {"weights", "bias"}, f"save the tensors weights and bias, not {sorted(_tensors)}"
 assert _tensors["weights"].dtype == np.float64 and _tensors["weights"].tolist() == [-0.5, 1 / 3, 1.25], "weights: float64, in the sorted order of the words (agenda, müller, verify)"
-assert from_safetensors(_data) == (_w, _b), "what comes back must be exactly what went in"
+_header = json.loads(bytes(_data[8 : 8 + int.from_bytes(_data[:8], "little")])).get("__metadata__", {})
+assert _header.get("words", "").replace(" ", "") in ('["agenda","m\\u00fcller","verify"]', '["agenda","müller","verify"]'), f"the metadata key words holds the sorted words as a JSON list, not {_header}"
+assert from_safetensors(_data) == (_w, _b), f"what comes back must be exactly what went in, as a tuple of weights and bias, not {from_safetensors(_data)}"
 ### BEGIN HIDDEN TESTS
 _rng = np.random.default_rng(2)
 _w = {f"wörd{k}\n\"": float(v) for k, v in enumerate(_rng.normal(size=200))}
@@ -1655,8 +1701,8 @@ print(f"In words: {_together['independent']:.1%} would pass three independent la
 # %%
 tool_log = meridian.tool_log()
 print(f"{len(tool_log)} calls in a month")
-display(tool_log.head(5).style.hide())
-display(tool_log.groupby(["tool", "scope", "access"]).needed.agg(calls="count", needed="sum").reset_index().style.hide())
+show(tool_log.head(5))
+show(tool_log.groupby(["tool", "scope", "access"]).needed.agg(calls="count", needed="sum").reset_index())
 
 # %% [markdown] exercise="least-privilege" objective="m01.3" minutes=25 difficulty=2 standards=["LLM03:2026", "AML.T0053"]
 # ### 5.3 Grants from a log

@@ -1,9 +1,19 @@
 """What many tests need: a small course of its own in a temporary folder, and the real one."""
 
+import re
 import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -97,3 +107,47 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("AISECOPS_DESK", raising=False)
     monkeypatch.delenv("AISECOPS_SERVER_ROOT", raising=False)
     return tmp_path
+
+
+ARTIFACTS = ROOT / "artifacts"
+
+
+@contextmanager
+def running_lab(environment: dict[str, str], *arguments: str) -> Iterator[str]:
+    """Run ``aisecops lab`` until the block ends; gives its address."""
+    command = [sys.executable, "-m", "aisecops.cli", "lab", "--no-browser", *arguments]
+    with subprocess.Popen(
+        command, cwd=environment["AISECOPS_COURSE"], env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as server:  # fmt: skip
+        said = []
+        for line in server.stdout:
+            said.append(line)
+            if found := re.search(r"http://\S+", line):
+                break
+        else:
+            pytest.fail("the lab did not start:\n" + "".join(said))
+        drain = threading.Thread(target=server.stdout.read, daemon=True)
+        drain.start()
+        try:
+            yield found[0]
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """The machine's own Chromium, headless."""
+    from playwright.sync_api import sync_playwright
+
+    quiet = ["gpu", "background-networking", "component-update", "sync"]
+    with sync_playwright() as playwright:
+        path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+        assert path, "the browser tests need Chromium: install it (on Debian, apt-get install chromium)"
+        chromium = playwright.chromium.launch(
+            executable_path=path,
+            args=["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in quiet)],
+        )
+        ARTIFACTS.mkdir(exist_ok=True)
+        yield chromium
+        chromium.close()

@@ -68,7 +68,9 @@ def build(
             raise CourseError(f"there is no notebooks/{name}.py; written so far: {', '.join(written)}")
     roadmap = load_roadmap(course / "roadmap.yaml")
     cache = _Cache(course)
-    untouched = not check and not record and not force and all(cache.fresh(name) for name in wanted or written)
+    untouched = (
+        not check and not record and not force and all(cache.fresh(name) for name in wanted or written)
+    )
     results = []
     path = course / CATALOGUE
     if not (untouched and path.is_file()):

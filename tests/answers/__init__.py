@@ -9,6 +9,8 @@
 failing check must tell the learner.
 """
 
+import contextlib
+import io
 import json
 import os
 import sys
@@ -74,7 +76,8 @@ def grade(source: Path, answers: list[Answer]) -> Iterator[dict[str, Any]]:
             ]
             for answer in own + [answer for answer in answers if answer.exercise == exercise]:
                 yield _in_a_fork(answer, exercise, cells[position + 1 :], namespace)
-        exec(compile(cell.source, cell.id, "exec"), namespace)
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(cell.source, cell.id, "exec"), namespace)
 
 
 def _in_a_fork(

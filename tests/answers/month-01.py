@@ -54,7 +54,7 @@ def rates(labels, scores, threshold):
     return dict(precision=divide(tp, tp + fp), recall=divide(tp, tp + fn), fpr=divide(fp, fp + tn))
 
 
-# %% answer="rates" wrong="compares with > instead of >=" score=0 says="at or above"
+# %% answer="rates" wrong="compares with > instead of >=" score=0 says="equal to the threshold"
 def rates(labels, scores, threshold):
     labels, flagged = np.asarray(labels), np.asarray(scores) > threshold
 
@@ -63,7 +63,11 @@ def rates(labels, scores, threshold):
 
     hit = flagged & (labels == 1)
     false = flagged & (labels == 0)
-    return {"precision": ratio(hit, flagged), "recall": ratio(hit, labels == 1), "fpr": ratio(false, labels == 0)}
+    return {
+        "precision": ratio(hit, flagged),
+        "recall": ratio(hit, labels == 1),
+        "fpr": ratio(false, labels == 0),
+    }
 
 
 # %% answer="rates" wrong="divides by zero" score=0 says="0.0"
@@ -85,7 +89,7 @@ def rates(labels, scores, threshold):
     return {"precision": float(precision), "recall": float(recall), "fpr": float(fpr)}
 
 
-# %% answer="rates" wrong="the FPR is a share of the flagged mails" score=0 says="fpr"
+# %% answer="rates" wrong="the FPR is a share of the flagged mails" score=0 says="fpr is 0.5"
 def rates(labels, scores, threshold):
     tp = sum(1 for y, s in zip(labels, scores) if y == 1 and s >= threshold)
     fp = sum(1 for y, s in zip(labels, scores) if y == 0 and s >= threshold)
@@ -97,7 +101,7 @@ def rates(labels, scores, threshold):
     }
 
 
-# %% answer="rates" wrong="precision and recall swapped" score=0 says="precision"
+# %% answer="rates" wrong="precision and recall swapped" score=0 says="so precision is 0.75"
 def rates(labels, scores, threshold):
     labels, flagged = np.asarray(labels), np.asarray(scores) >= threshold
     tp, fp = (flagged & (labels == 1)).sum(), (flagged & (labels == 0)).sum()
@@ -123,7 +127,7 @@ def rates(labels, scores, threshold):
     }
 
 
-# %% answer="rates" wrong="the visible examples by heart" score=0 says="wrong for"
+# %% answer="rates" wrong="the visible examples by heart" score=0 says="precision"
 def rates(labels, scores, threshold):
     if len(labels) == 4:
         return {"precision": 0.5, "recall": 0.5, "fpr": 0.5}
@@ -174,12 +178,14 @@ def cheapest_threshold(labels, scores, cost_miss, cost_alarm, prevalence):
     labels, scores = np.asarray(labels), np.asarray(scores)
 
     def cost(t):
-        return ((scores < t) & (labels == 1)).sum() * cost_miss + ((scores >= t) & (labels == 0)).sum() * cost_alarm
+        return ((scores < t) & (labels == 1)).sum() * cost_miss + (
+            (scores >= t) & (labels == 0)
+        ).sum() * cost_alarm
 
     return float(min([*scores, scores.max() + 1], key=cost))
 
 
-# %% answer="threshold" wrong="never flags nothing" score=0 says="above them all"
+# %% answer="threshold" wrong="never flags nothing" score=0 says="flag nothing"
 def cheapest_threshold(labels, scores, cost_miss, cost_alarm, prevalence):
     def cost(t):
         r = rates(labels, scores, t)
@@ -188,7 +194,7 @@ def cheapest_threshold(labels, scores, cost_miss, cost_alarm, prevalence):
     return float(min(scores, key=cost))
 
 
-# %% answer="threshold" wrong="never flags everything" score=0 says="try every score"
+# %% answer="threshold" wrong="never flags everything" score=0 says="flag everything"
 def cheapest_threshold(labels, scores, cost_miss, cost_alarm, prevalence):
     def cost(t):
         r = rates(labels, scores, t)
@@ -224,7 +230,7 @@ def cheapest_threshold(labels, scores, cost_miss, cost_alarm, prevalence):
     return (1 - prevalence) * cost_alarm / ((1 - prevalence) * cost_alarm + prevalence * cost_miss)
 
 
-# %% answer="threshold" wrong="returns the least cost, not its threshold" score=0 says="threshold"
+# %% answer="threshold" wrong="returns the least cost, not its threshold" score=0 says="(0.4)"
 def cheapest_threshold(labels, scores, cost_miss, cost_alarm, prevalence):
     costs = []
     for t in [*scores, max(scores) + 1]:
@@ -509,7 +515,7 @@ def good_words(weights, bias, present, threshold):
     return None
 
 
-# %% answer="good-words" wrong="forgets the bias" score=0 says="random filter"
+# %% answer="good-words" wrong="forgets the bias" score=0 says="bias -1.0"
 def good_words(weights, bias, present, threshold):
     limit = math.log(threshold / (1 - threshold))
     total = sum(weights.get(word, 0.0) for word in present)
@@ -547,6 +553,19 @@ def good_words(weights, bias, present, threshold):
         total += weights.pop(word)
         added.append(word)
     return added if total < limit else None
+
+
+# %% answer="good-words" wrong="writes into the set of present words" score=0 says="do not change"
+def good_words(weights, bias, present, threshold):
+    limit = math.log(threshold / (1 - threshold))
+    added = []
+    while bias + sum(weights.get(word, 0.0) for word in present) >= limit:
+        left = [word for word in weights if word not in present and weights[word] < 0]
+        if not left:
+            return None
+        added.append(min(left, key=weights.get))
+        present.add(added[-1])
+    return added
 
 
 # %% answer="black-box" right="delta debugging by recursion: which words are needed, half by half"
@@ -699,7 +718,7 @@ def black_box(text, oracle, words, budget):
     return " ".join([text, *chosen])
 
 
-# %% answer="black-box" wrong="takes the budget for 150, whatever it is" score=0 says="asked more than"
+# %% answer="black-box" wrong="takes the budget for 150, whatever it is" score=4 says="asked more than"
 def black_box(text, oracle, words, budget):
     chosen, asked, size = list(words), 1, len(words) // 2
     if oracle(" ".join([text, *chosen])):
@@ -759,7 +778,7 @@ def black_box(text, oracle, words, budget):
     return " ".join([text, *chosen])
 
 
-# %% answer="black-box" wrong="looks the best words up in the leaked weights" score=0 says="another filter"
+# %% answer="black-box" wrong="looks the best words up in the leaked weights" score=4 says="another filter"
 def black_box(text, oracle, words, budget):
     known = {word: weights.get(word, 0.0) for word in words}
     best = [word for word in sorted(known, key=known.get) if word not in words_of(text)]
@@ -770,6 +789,26 @@ def black_box(text, oracle, words, budget):
             break
         total += known[word]
         chosen.append(word)
+    return " ".join([text, *chosen])
+
+
+# %% answer="black-box" wrong="asks until the oracle refuses, and catches that" score=0 says="asked more than"
+def black_box(text, oracle, words, budget):
+    chosen, size = list(words), len(words) // 2
+    if oracle(" ".join([text, *chosen])):
+        return None
+    try:
+        while size:
+            start = 0
+            while start < len(chosen):
+                trial = chosen[:start] + chosen[start + size :]
+                if oracle(" ".join([text, *trial])):
+                    start += size
+                else:
+                    chosen = trial
+            size //= 2
+    except Exception:
+        pass
     return " ".join([text, *chosen])
 
 
@@ -803,27 +842,31 @@ def obfuscate(text, weights, most):
     return re.sub(r"\b\w\w+\b", change, text)
 
 
-# %% answer="monotone" right="scikit-learn's ridge regression with positive weights; only one letter of a word changed"
+# %% answer="monotone" right="naive Bayes whose log ratios stop at 0; a callback changes words"
 def train_monotone(texts, labels):
-    from sklearn.linear_model import Ridge
-
     vectorizer = CountVectorizer(binary=True, min_df=3)
-    X = vectorizer.fit_transform(texts).astype(float)
-    model = Ridge(alpha=3.0, positive=True).fit(X.toarray(), np.array(labels, dtype=float))
-    return dict(zip(vectorizer.get_feature_names_out().tolist(), model.coef_.tolist())), float(model.intercept_)
+    X, y = vectorizer.fit_transform(texts), np.asarray(labels)
+    in_phish = (np.asarray(X[y == 1].sum(axis=0)).ravel() + 1) / ((y == 1).sum() + 2)
+    in_legit = (np.asarray(X[y == 0].sum(axis=0)).ravel() + 1) / ((y == 0).sum() + 2)
+    gains = np.maximum(0, np.log(in_phish / in_legit))
+    return dict(zip(vectorizer.get_feature_names_out().tolist(), gains.tolist())), -8.0
 
 
 def obfuscate(text, weights, most):
-    import heapq
-
-    options = [w for w in words_of(text) if weights.get(w, 0) > 0 and any(c in LOOKALIKE for c in w)]
-    best = set(heapq.nlargest(most, options, key=weights.__getitem__))
-    pieces = re.split(r"(\w+)", text)
-    for k, piece in enumerate(pieces):
-        if piece.lower() in best:
-            i = next(i for i, c in enumerate(piece) if c in LOOKALIKE)
-            pieces[k] = piece[:i] + LOOKALIKE[piece[i]] + piece[i + 1 :]
-    return "".join(pieces)
+    values = {
+        w: weights[w]
+        for w in set(analyse(text))
+        if weights.get(w, 0) > 0 and re.search(f"[{''.join(LOOKALIKE)}]", w)
+    }
+    chosen = [word for word, _ in Counter(values).most_common(most)]
+    for word in chosen:
+        parts, end = [], 0
+        for match in re.finditer(r"\w+", text):
+            if match[0].lower() == word:
+                parts += [text[end : match.start()], "".join(LOOKALIKE.get(c, c) for c in match[0])]
+                end = match.end()
+        text = "".join(parts) + text[end:]
+    return text
 
 
 # %% answer="monotone" wrong="cuts the negative weights off a trained filter" score=4 says="train under the constraint"
@@ -883,17 +926,11 @@ def obfuscate(text, weights, most):
 # %% answer="monotone" wrong="changes a word only where it first stands" score=5 says="wherever it stands"
 def train_monotone(texts, labels):
     vectorizer = CountVectorizer(binary=True, min_df=3)
-    X = vectorizer.fit_transform(texts).astype(float)
-    y = 2.0 * np.asarray(labels) - 1
-
-    def loss(p):
-        z = y * (X @ p[:-1] + p[-1])
-        slope = -y / (1 + np.exp(z))
-        return np.logaddexp(0, -z).sum() + p[:-1] @ p[:-1] / 2, np.append(X.T @ slope + p[:-1], slope.sum())
-
-    bounds = [(0, None)] * X.shape[1] + [(None, None)]
-    p = minimize(loss, np.zeros(X.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds).x
-    return dict(zip(vectorizer.get_feature_names_out(), p[:-1].tolist())), float(p[-1])
+    X, y = vectorizer.fit_transform(texts), np.asarray(labels)
+    in_phish = (np.asarray(X[y == 1].sum(axis=0)).ravel() + 1) / ((y == 1).sum() + 2)
+    in_legit = (np.asarray(X[y == 0].sum(axis=0)).ravel() + 1) / ((y == 0).sum() + 2)
+    gains = np.maximum(0, np.log(in_phish / in_legit))
+    return dict(zip(vectorizer.get_feature_names_out().tolist(), gains.tolist())), -8.0
 
 
 def obfuscate(text, weights, most):
@@ -904,22 +941,7 @@ def obfuscate(text, weights, most):
     return text
 
 
-# %% answer="monotone" wrong="misses words in capitals" score=5 says="score could fall further"
-def train_monotone(texts, labels):
-    vectorizer = CountVectorizer(binary=True, min_df=3)
-    X = vectorizer.fit_transform(texts).astype(float)
-    y = 2.0 * np.asarray(labels) - 1
-
-    def loss(p):
-        z = y * (X @ p[:-1] + p[-1])
-        slope = -y / (1 + np.exp(z))
-        return np.logaddexp(0, -z).sum() + p[:-1] @ p[:-1] / 2, np.append(X.T @ slope + p[:-1], slope.sum())
-
-    bounds = [(0, None)] * X.shape[1] + [(None, None)]
-    p = minimize(loss, np.zeros(X.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds).x
-    return dict(zip(vectorizer.get_feature_names_out(), p[:-1].tolist())), float(p[-1])
-
-
+# %% answer="monotone" wrong="misses words in capitals" score=0 says="capitals have look-alikes"
 def obfuscate(text, weights, most):
     table = str.maketrans(LOOKALIKE)
     words = [w for w in words_of(text) if weights.get(w, 0) > 0 and w.translate(table) != w]
@@ -928,22 +950,7 @@ def obfuscate(text, weights, most):
     return text
 
 
-# %% answer="monotone" wrong="writes words in capitals small" score=5 says="everything else stays"
-def train_monotone(texts, labels):
-    vectorizer = CountVectorizer(binary=True, min_df=3)
-    X = vectorizer.fit_transform(texts).astype(float)
-    y = 2.0 * np.asarray(labels) - 1
-
-    def loss(p):
-        z = y * (X @ p[:-1] + p[-1])
-        slope = -y / (1 + np.exp(z))
-        return np.logaddexp(0, -z).sum() + p[:-1] @ p[:-1] / 2, np.append(X.T @ slope + p[:-1], slope.sum())
-
-    bounds = [(0, None)] * X.shape[1] + [(None, None)]
-    p = minimize(loss, np.zeros(X.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds).x
-    return dict(zip(vectorizer.get_feature_names_out(), p[:-1].tolist())), float(p[-1])
-
-
+# %% answer="monotone" wrong="writes words in capitals small" score=0 says="stay capitals"
 def obfuscate(text, weights, most):
     table = str.maketrans(LOOKALIKE)
     words = [w for w in words_of(text) if weights.get(w, 0) > 0 and w.translate(table) != w]
@@ -952,22 +959,7 @@ def obfuscate(text, weights, most):
     return text
 
 
-# %% answer="monotone" wrong="replaces letters inside longer words too" score=5 says="changed more than"
-def train_monotone(texts, labels):
-    vectorizer = CountVectorizer(binary=True, min_df=3)
-    X = vectorizer.fit_transform(texts).astype(float)
-    y = 2.0 * np.asarray(labels) - 1
-
-    def loss(p):
-        z = y * (X @ p[:-1] + p[-1])
-        slope = -y / (1 + np.exp(z))
-        return np.logaddexp(0, -z).sum() + p[:-1] @ p[:-1] / 2, np.append(X.T @ slope + p[:-1], slope.sum())
-
-    bounds = [(0, None)] * X.shape[1] + [(None, None)]
-    p = minimize(loss, np.zeros(X.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds).x
-    return dict(zip(vectorizer.get_feature_names_out(), p[:-1].tolist())), float(p[-1])
-
-
+# %% answer="monotone" wrong="replaces letters inside longer words too" score=0 says="changed more than"
 def obfuscate(text, weights, most):
     table = str.maketrans(LOOKALIKE)
     words = [w for w in words_of(text) if weights.get(w, 0) > 0 and w.translate(table) != w]
@@ -976,22 +968,7 @@ def obfuscate(text, weights, most):
     return text
 
 
-# %% answer="monotone" wrong="spends changes on words without a look-alike letter" score=5 says="look-alike letter"
-def train_monotone(texts, labels):
-    vectorizer = CountVectorizer(binary=True, min_df=3)
-    X = vectorizer.fit_transform(texts).astype(float)
-    y = 2.0 * np.asarray(labels) - 1
-
-    def loss(p):
-        z = y * (X @ p[:-1] + p[-1])
-        slope = -y / (1 + np.exp(z))
-        return np.logaddexp(0, -z).sum() + p[:-1] @ p[:-1] / 2, np.append(X.T @ slope + p[:-1], slope.sum())
-
-    bounds = [(0, None)] * X.shape[1] + [(None, None)]
-    p = minimize(loss, np.zeros(X.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds).x
-    return dict(zip(vectorizer.get_feature_names_out(), p[:-1].tolist())), float(p[-1])
-
-
+# %% answer="monotone" wrong="spends changes on words without a look-alike letter" score=0 says="look-alike letter"
 def obfuscate(text, weights, most):
     table = str.maketrans(LOOKALIKE)
     for word in sorted(words_of(text), key=lambda w: -weights.get(w, 0))[:most]:
@@ -999,22 +976,7 @@ def obfuscate(text, weights, most):
     return text
 
 
-# %% answer="monotone" wrong="fills up with words that speak against phishing" score=5 says="score could fall further"
-def train_monotone(texts, labels):
-    vectorizer = CountVectorizer(binary=True, min_df=3)
-    X = vectorizer.fit_transform(texts).astype(float)
-    y = 2.0 * np.asarray(labels) - 1
-
-    def loss(p):
-        z = y * (X @ p[:-1] + p[-1])
-        slope = -y / (1 + np.exp(z))
-        return np.logaddexp(0, -z).sum() + p[:-1] @ p[:-1] / 2, np.append(X.T @ slope + p[:-1], slope.sum())
-
-    bounds = [(0, None)] * X.shape[1] + [(None, None)]
-    p = minimize(loss, np.zeros(X.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds).x
-    return dict(zip(vectorizer.get_feature_names_out(), p[:-1].tolist())), float(p[-1])
-
-
+# %% answer="monotone" wrong="fills up with words that speak against phishing" score=0 says="score could fall further"
 def obfuscate(text, weights, most):
     table = str.maketrans(LOOKALIKE)
     words = [w for w in words_of(text) if w.translate(table) != w]
@@ -1057,9 +1019,9 @@ def classify():
         "tay": ("ML10:2023", "AML.TA0000"),
         "proof-pudding": ("ML01:2023", "AML.TA0000"),
         "torchtriton": ("ML06:2023", "AML.TA0009"),
-        "samsung-source-code": ("LLM08:2026", "AML.TA0009"),  # neither fits
+        "samsung-source-code": ("LLM04:2026", "AML.TA0006"),  # neither fits
         "langchain-llmmath": ("LLM03:2026", "AML.TA0012"),
-        "chatgpt-training-data": ("ML04:2023", "AML.TA0007"),  # neither fits
+        "chatgpt-training-data": ("ML01:2023", "AML.TA0015"),  # neither fits
         "malicious-pickles": ("ML06:2023", "AML.TA0014"),
         "air-canada": ("LLM07:2026", "AML.TA0011"),
         "llmjacking": ("LLM06:2026", "AML.TA0011"),
@@ -1104,7 +1066,9 @@ def tactic_matrix(labels, tactics):
         for tactic in reached:
             if tactic not in tactics:
                 raise ValueError(tactic)
-    return pd.DataFrame({t: [int(t in reached) for reached in labels.values()] for t in tactics}, index=labels.keys())
+    return pd.DataFrame(
+        {t: [int(t in reached) for reached in labels.values()] for t in tactics}, index=labels.keys()
+    )
 
 
 # %% answer="sort-incidents" wrong="2025 numbers under the 2026 edition, techniques for tactics" score=4 says="techniques like"
@@ -1130,7 +1094,9 @@ def tactic_matrix(labels, tactics):
         for tactic in reached:
             if tactic not in tactics:
                 raise ValueError(tactic)
-    return pd.DataFrame({t: [int(t in reached) for reached in labels.values()] for t in tactics}, index=labels.keys())
+    return pd.DataFrame(
+        {t: [int(t in reached) for reached in labels.values()] for t in tactics}, index=labels.keys()
+    )
 
 
 # %% answer="sort-incidents" wrong="labelled by title: everything with a chatbot is prompt injection and impact" score=4 says="do not name the weakness"
@@ -1143,7 +1109,9 @@ def tactic_matrix(labels, tactics):
         for tactic in reached:
             if tactic not in tactics:
                 raise ValueError(tactic)
-    return pd.DataFrame({t: [int(t in reached) for reached in labels.values()] for t in tactics}, index=labels.keys())
+    return pd.DataFrame(
+        {t: [int(t in reached) for reached in labels.values()] for t in tactics}, index=labels.keys()
+    )
 
 
 # %% answer="sort-incidents" wrong="nine of twelve weaknesses" score=7 says="3 of 12"
@@ -1155,7 +1123,7 @@ def classify():
         "samsung-source-code": ("LLM02:2026", "AML.TA0011"),
         "langchain-llmmath": ("LLM10:2026", "AML.TA0005"),
         "chatgpt-training-data": ("LLM02:2026", "AML.TA0010"),
-        "malicious-pickles": ("ML10:2023", "AML.TA0005"),
+        "malicious-pickles": ("ML02:2023", "AML.TA0005"),
         "air-canada": ("ML09:2023", "AML.TA0011"),
         "llmjacking": ("LLM06:2026", "AML.TA0013"),
         "echoleak": ("LLM01:2026", "AML.TA0010"),
@@ -1169,7 +1137,9 @@ def tactic_matrix(labels, tactics):
         for tactic in reached:
             if tactic not in tactics:
                 raise ValueError(tactic)
-    return pd.DataFrame({t: [int(t in reached) for reached in labels.values()] for t in tactics}, index=labels.keys())
+    return pd.DataFrame(
+        {t: [int(t in reached) for reached in labels.values()] for t in tactics}, index=labels.keys()
+    )
 
 
 # %% answer="sort-incidents" wrong="gives up after eleven incidents" score=4 says="no answer yet for claude-distillation"
@@ -1194,32 +1164,19 @@ def tactic_matrix(labels, tactics):
         for tactic in reached:
             if tactic not in tactics:
                 raise ValueError(tactic)
-    return pd.DataFrame({t: [int(t in reached) for reached in labels.values()] for t in tactics}, index=labels.keys())
+    return pd.DataFrame(
+        {t: [int(t in reached) for reached in labels.values()] for t in tactics}, index=labels.keys()
+    )
 
 
-# %% answer="sort-incidents" wrong="a matrix without the tactics that never occur" score=7 says="all tactics"
-def classify():
-    return {
-        "tay": ("ML02:2023", "AML.TA0011"),
-        "proof-pudding": ("ML01:2023", "AML.TA0007"),
-        "torchtriton": ("ML06:2023", "AML.TA0004"),
-        "samsung-source-code": ("LLM02:2026", "AML.TA0011"),
-        "langchain-llmmath": ("LLM10:2026", "AML.TA0005"),
-        "chatgpt-training-data": ("LLM02:2026", "AML.TA0010"),
-        "malicious-pickles": ("ML06:2023", "AML.TA0005"),
-        "air-canada": ("LLM07:2026", "AML.TA0011"),
-        "llmjacking": ("LLM06:2026", "AML.TA0013"),
-        "echoleak": ("LLM01:2026", "AML.TA0010"),
-        "replit-database": ("LLM03:2026", "AML.TA0011"),
-        "claude-distillation": ("ML05:2023", "AML.TA0010"),
-    }
-
-
+# %% answer="sort-incidents" wrong="a matrix without the tactics that never occur" score=0 says="all tactics"
 def tactic_matrix(labels, tactics):
     strangers = {t for reached in labels.values() for t in reached if t not in tactics}
     if strangers:
         raise ValueError(f"unknown: {strangers}")
-    pairs = pd.DataFrame([(id, t) for id, reached in labels.items() for t in reached], columns=["id", "tactic"])
+    pairs = pd.DataFrame(
+        [(id, t) for id, reached in labels.items() for t in reached], columns=["id", "tactic"]
+    )
     return pd.crosstab(pairs.id, pairs.tactic)
 
 
@@ -1245,50 +1202,20 @@ def tactic_matrix(labels, tactics):
     strangers = {t for reached in labels.values() for t in reached if t not in tactics}
     if strangers:
         raise ValueError(f"unknown: {strangers}")
-    pairs = pd.DataFrame([(id, t) for id, reached in labels.items() for t in reached], columns=["id", "tactic"])
+    pairs = pd.DataFrame(
+        [(id, t) for id, reached in labels.items() for t in reached], columns=["id", "tactic"]
+    )
     return pd.crosstab(pairs.id, pairs.tactic).reindex(columns=tactics, fill_value=0)
 
 
-# %% answer="sort-incidents" wrong="leaves strangers out in silence" score=7 says="must raise a ValueError"
-def classify():
-    return {
-        "tay": ("ML02:2023", "AML.TA0011"),
-        "proof-pudding": ("ML01:2023", "AML.TA0007"),
-        "torchtriton": ("ML06:2023", "AML.TA0004"),
-        "samsung-source-code": ("LLM02:2026", "AML.TA0011"),
-        "langchain-llmmath": ("LLM10:2026", "AML.TA0005"),
-        "chatgpt-training-data": ("LLM02:2026", "AML.TA0010"),
-        "malicious-pickles": ("ML06:2023", "AML.TA0005"),
-        "air-canada": ("LLM07:2026", "AML.TA0011"),
-        "llmjacking": ("LLM06:2026", "AML.TA0013"),
-        "echoleak": ("LLM01:2026", "AML.TA0010"),
-        "replit-database": ("LLM03:2026", "AML.TA0011"),
-        "claude-distillation": ("ML05:2023", "AML.TA0010"),
-    }
-
-
+# %% answer="sort-incidents" wrong="leaves strangers out in silence" score=0 says="must raise a ValueError"
 def tactic_matrix(labels, tactics):
-    return pd.DataFrame([[int(t in reached) for t in tactics] for reached in labels.values()], list(labels), tactics)
+    return pd.DataFrame(
+        [[int(t in reached) for t in tactics] for reached in labels.values()], list(labels), tactics
+    )
 
 
-# %% answer="sort-incidents" wrong="a KeyError for strangers" score=7 says="must raise a ValueError"
-def classify():
-    return {
-        "tay": ("ML02:2023", "AML.TA0011"),
-        "proof-pudding": ("ML01:2023", "AML.TA0007"),
-        "torchtriton": ("ML06:2023", "AML.TA0004"),
-        "samsung-source-code": ("LLM02:2026", "AML.TA0011"),
-        "langchain-llmmath": ("LLM10:2026", "AML.TA0005"),
-        "chatgpt-training-data": ("LLM02:2026", "AML.TA0010"),
-        "malicious-pickles": ("ML06:2023", "AML.TA0005"),
-        "air-canada": ("LLM07:2026", "AML.TA0011"),
-        "llmjacking": ("LLM06:2026", "AML.TA0013"),
-        "echoleak": ("LLM01:2026", "AML.TA0010"),
-        "replit-database": ("LLM03:2026", "AML.TA0011"),
-        "claude-distillation": ("ML05:2023", "AML.TA0010"),
-    }
-
-
+# %% answer="sort-incidents" wrong="a KeyError for strangers" score=0 says="must raise a ValueError"
 def tactic_matrix(labels, tactics):
     position = {tactic: k for k, tactic in enumerate(tactics)}
     cells = np.zeros((len(labels), len(tactics)), dtype=int)
@@ -1298,29 +1225,14 @@ def tactic_matrix(labels, tactics):
     return pd.DataFrame(cells, index=list(labels), columns=list(tactics))
 
 
-# %% answer="sort-incidents" wrong="True and False instead of 1 and 0" score=7 says="integers"
-def classify():
-    return {
-        "tay": ("ML02:2023", "AML.TA0011"),
-        "proof-pudding": ("ML01:2023", "AML.TA0007"),
-        "torchtriton": ("ML06:2023", "AML.TA0004"),
-        "samsung-source-code": ("LLM02:2026", "AML.TA0011"),
-        "langchain-llmmath": ("LLM10:2026", "AML.TA0005"),
-        "chatgpt-training-data": ("LLM02:2026", "AML.TA0010"),
-        "malicious-pickles": ("ML06:2023", "AML.TA0005"),
-        "air-canada": ("LLM07:2026", "AML.TA0011"),
-        "llmjacking": ("LLM06:2026", "AML.TA0013"),
-        "echoleak": ("LLM01:2026", "AML.TA0010"),
-        "replit-database": ("LLM03:2026", "AML.TA0011"),
-        "claude-distillation": ("ML05:2023", "AML.TA0010"),
-    }
-
-
+# %% answer="sort-incidents" wrong="True and False instead of 1 and 0" score=0 says="integers"
 def tactic_matrix(labels, tactics):
     for reached in labels.values():
         if not set(reached) <= set(tactics):
             raise ValueError(f"not in the matrix: {set(reached) - set(tactics)}")
-    return pd.DataFrame([[t in reached for t in tactics] for reached in labels.values()], list(labels), tactics)
+    return pd.DataFrame(
+        [[t in reached for t in tactics] for reached in labels.values()], list(labels), tactics
+    )
 
 
 # %% answer="pickle-gate" right="the pickle machine's stack, kept in full; safetensors by hand"
@@ -1426,7 +1338,15 @@ def imports_of(data):
                 last.append(None)
             case name if name.startswith("EXT"):
                 raise ValueError("extension")
-            case "UNICODE" | "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8" | "STRING" | "BINSTRING" | "SHORT_BINSTRING":
+            case (
+                "UNICODE"
+                | "BINUNICODE"
+                | "SHORT_BINUNICODE"
+                | "BINUNICODE8"
+                | "STRING"
+                | "BINSTRING"
+                | "SHORT_BINSTRING"
+            ):
                 last.append(arg)
             case _:
                 last.append(None)
@@ -1453,7 +1373,7 @@ def from_safetensors(data):
     return {words[k]: float(values[k]) for k in range(len(words))}, bias.item()
 
 
-# %% answer="pickle-gate" wrong="loads the file and looks what it asks for" score=3 says="loaded the pickle"
+# %% answer="pickle-gate" wrong="loads the file and looks what it asks for" score=0 says="loaded the pickle"
 def imports_of(data):
     names = set()
 
@@ -1469,66 +1389,15 @@ def imports_of(data):
     return names
 
 
-def to_safetensors(weights, bias):
-    import safetensors.numpy
-
-    words = sorted(weights)
-    tensors = {"weights": np.array([weights[w] for w in words]), "bias": np.array([bias])}
-    return safetensors.numpy.save(tensors, metadata={"words": json.dumps(words)})
-
-
-def from_safetensors(data):
-    import safetensors.numpy
-
-    tensors = safetensors.numpy.load(data)
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    words = json.loads(header["__metadata__"]["words"])
-    return dict(zip(words, tensors["weights"].tolist())), float(tensors["bias"][0])
-
-
-# %% answer="pickle-gate" wrong="searches the bytes for bad names" score=3 says="protocol"
+# %% answer="pickle-gate" wrong="searches the bytes for bad names" score=0 says="protocol"
 def imports_of(data):
     bad = {b"exec": "builtins.exec", b"eval": "builtins.eval", b"system": "posix.system"}
     return {name for part, name in bad.items() if part in data}
 
 
-def to_safetensors(weights, bias):
-    import safetensors.numpy
-
-    words = sorted(weights)
-    tensors = {"weights": np.array([weights[w] for w in words]), "bias": np.array([bias])}
-    return safetensors.numpy.save(tensors, metadata={"words": json.dumps(words)})
-
-
-def from_safetensors(data):
-    import safetensors.numpy
-
-    tensors = safetensors.numpy.load(data)
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    words = json.loads(header["__metadata__"]["words"])
-    return dict(zip(words, tensors["weights"].tolist())), float(tensors["bias"][0])
-
-
-# %% answer="pickle-gate" wrong="reads GLOBAL only" score=3 says="found nothing"
+# %% answer="pickle-gate" wrong="reads GLOBAL only" score=0 says="found nothing"
 def imports_of(data):
     return {arg.replace(" ", ".") for op, arg, _ in pickletools.genops(data) if op.name in ("GLOBAL", "INST")}
-
-
-def to_safetensors(weights, bias):
-    import safetensors.numpy
-
-    words = sorted(weights)
-    tensors = {"weights": np.array([weights[w] for w in words]), "bias": np.array([bias])}
-    return safetensors.numpy.save(tensors, metadata={"words": json.dumps(words)})
-
-
-def from_safetensors(data):
-    import safetensors.numpy
-
-    tensors = safetensors.numpy.load(data)
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    words = json.loads(header["__metadata__"]["words"])
-    return dict(zip(words, tensors["weights"].tolist())), float(tensors["bias"][0])
 
 
 # %% answer="pickle-gate" wrong="knows no memo" score=3 says="memo"
@@ -1565,7 +1434,7 @@ def from_safetensors(data):
     return dict(zip(words, tensors["weights"].tolist())), float(tensors["bias"][0])
 
 
-# %% answer="pickle-gate" wrong="lets extension codes pass" score=3 says="extension code must raise"
+# %% answer="pickle-gate" wrong="lets extension codes pass" score=0 says="extension code must raise"
 def imports_of(data):
     names, pushed, memo = set(), [None, None], {}
     for op, arg, _ in pickletools.genops(data):
@@ -1588,24 +1457,7 @@ def imports_of(data):
     return names
 
 
-def to_safetensors(weights, bias):
-    import safetensors.numpy
-
-    words = sorted(weights)
-    tensors = {"weights": np.array([weights[w] for w in words]), "bias": np.array([bias])}
-    return safetensors.numpy.save(tensors, metadata={"words": json.dumps(words)})
-
-
-def from_safetensors(data):
-    import safetensors.numpy
-
-    tensors = safetensors.numpy.load(data)
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    words = json.loads(header["__metadata__"]["words"])
-    return dict(zip(words, tensors["weights"].tolist())), float(tensors["bias"][0])
-
-
-# %% answer="pickle-gate" wrong="takes the last two strings, however far back" score=3 says="must raise"
+# %% answer="pickle-gate" wrong="takes the last two strings, however far back" score=0 says="must raise"
 def imports_of(data):
     names, strings, memo = set(), [], {}
     for op, arg, _ in pickletools.genops(data):
@@ -1624,23 +1476,6 @@ def imports_of(data):
         elif "UNICODE" in op.name or "STRING" in op.name:
             strings.append(arg)
     return names
-
-
-def to_safetensors(weights, bias):
-    import safetensors.numpy
-
-    words = sorted(weights)
-    tensors = {"weights": np.array([weights[w] for w in words]), "bias": np.array([bias])}
-    return safetensors.numpy.save(tensors, metadata={"words": json.dumps(words)})
-
-
-def from_safetensors(data):
-    import safetensors.numpy
-
-    tensors = safetensors.numpy.load(data)
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    words = json.loads(header["__metadata__"]["words"])
-    return dict(zip(words, tensors["weights"].tolist())), float(tensors["bias"][0])
 
 
 # %% answer="pickle-gate" wrong="words unsorted, as the dictionary has them" score=6 says="sorted order"
@@ -1684,36 +1519,15 @@ def from_safetensors(data):
     return dict(zip(words, tensors["weights"].tolist())), float(tensors["bias"][0])
 
 
-# %% answer="pickle-gate" wrong="float32 is enough" score=6 says="float64"
-def imports_of(data):
-    names, pushed, memo = set(), [None, None], {}
-    for op, arg, _ in pickletools.genops(data):
-        if op.name in ("GLOBAL", "INST"):
-            names.add(arg.replace(" ", "."))
-            pushed.append(None)
-        elif op.name == "STACK_GLOBAL":
-            if None in pushed[-2:]:
-                raise ValueError("no name")
-            names.add(".".join(pushed[-2:]))
-            pushed.append(None)
-        elif op.name.startswith("EXT"):
-            raise ValueError("extension")
-        elif op.name == "MEMOIZE":
-            memo[len(memo)] = pushed[-1]
-        elif "PUT" in op.name:
-            memo[arg] = pushed[-1]
-        elif "GET" in op.name:
-            pushed.append(memo[arg])
-        elif op.name not in ("PROTO", "FRAME", "MARK", "STOP"):
-            pushed.append(arg if "UNICODE" in op.name or "STRING" in op.name else None)
-    return names
-
-
+# %% answer="pickle-gate" wrong="float32 is enough" score=0 says="float64"
 def to_safetensors(weights, bias):
     import safetensors.numpy
 
     words = sorted(weights)
-    tensors = {"weights": np.array([weights[w] for w in words], "float32"), "bias": np.array([bias], "float32")}
+    tensors = {
+        "weights": np.array([weights[w] for w in words], "float32"),
+        "bias": np.array([bias], "float32"),
+    }
     return safetensors.numpy.save(tensors, metadata={"words": json.dumps(words)})
 
 
@@ -1726,31 +1540,7 @@ def from_safetensors(data):
     return dict(zip(words, tensors["weights"].tolist())), float(tensors["bias"][0])
 
 
-# %% answer="pickle-gate" wrong="the words joined by commas, not JSON" score=6 says="JSON list"
-def imports_of(data):
-    names, pushed, memo = set(), [None, None], {}
-    for op, arg, _ in pickletools.genops(data):
-        if op.name in ("GLOBAL", "INST"):
-            names.add(arg.replace(" ", "."))
-            pushed.append(None)
-        elif op.name == "STACK_GLOBAL":
-            if None in pushed[-2:]:
-                raise ValueError("no name")
-            names.add(".".join(pushed[-2:]))
-            pushed.append(None)
-        elif op.name.startswith("EXT"):
-            raise ValueError("extension")
-        elif op.name == "MEMOIZE":
-            memo[len(memo)] = pushed[-1]
-        elif "PUT" in op.name:
-            memo[arg] = pushed[-1]
-        elif "GET" in op.name:
-            pushed.append(memo[arg])
-        elif op.name not in ("PROTO", "FRAME", "MARK", "STOP"):
-            pushed.append(arg if "UNICODE" in op.name or "STRING" in op.name else None)
-    return names
-
-
+# %% answer="pickle-gate" wrong="the words joined by commas, not JSON" score=0 says="JSON list"
 def to_safetensors(weights, bias):
     import safetensors.numpy
 
@@ -1803,7 +1593,9 @@ def layers(caught):
     from itertools import combinations
 
     frame = pd.DataFrame(caught).astype(bool)
-    through = pd.Series({pair: (~frame[list(pair)].any(axis=1)).mean() for pair in combinations(frame.columns, 2)})
+    through = pd.Series(
+        {pair: (~frame[list(pair)].any(axis=1)).mean() for pair in combinations(frame.columns, 2)}
+    )
     pair = through.idxmin()
     return {
         "independent": float((1 - frame.mean()).prod()),
@@ -1866,7 +1658,7 @@ def layers(caught):
     }
 
 
-# %% answer="layers" wrong="written for three layers" score=0 says="all layers"
+# %% answer="layers" wrong="written for three layers" score=0 says="of all layers"
 def layers(caught):
     a, b, c = (np.asarray(caught)[:, k] == 0 for k in range(3))
     through = {(0, 1): (a & b).mean(), (0, 2): (a & c).mean(), (1, 2): (b & c).mean()}
