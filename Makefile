@@ -15,14 +15,11 @@ lab: .venv/lab ## install what is missing, open the course in JupyterLab
 
 test: .venv/dev ## lint, types, stale-build check and every test
 	@$(MAKE) --no-print-directory lint
-	@aisecops build --check
-	@pytest --cov --cov-report=term --cov-fail-under=90 $(ARGS)
+	@pytest -n 2 --dist loadscope --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 	@AISECOPS_DESK=$(CURDIR)/.cache/no-desk pytest --nbval -p no:cacheprovider source
 
-lint: .venv/dev ## ruff, mypy and the hooks that pre-commit runs
-	@ruff check .
-	@ruff format --check .
-	@mypy
+lint: .venv/dev ## the hooks of pre-commit: ruff, mypy --strict, stale-build check
+	@pre-commit run --all-files --show-diff-on-failure
 
 build: .venv/lab ## compile notebooks/ into source/ and release/
 	@aisecops build

@@ -1,11 +1,11 @@
 # %% [markdown]
 # You start today at **Meridian**, a bank. In two years it has put three machine-learning systems into
 # production: a filter that keeps phishing out of the mailboxes, a model that scores card payments for
-# fraud, and a chat assistant called *Meri*. Nobody has asked yet what an attacker could do with them.
-# That is your first month: find out what can go wrong, show it, and explain it to the people who decide.
+# fraud, and a chat assistant called *Meri*. Nobody has asked yet what an attacker could do with them. That
+# is your first month: find out what can go wrong, show it, and explain it to the people who decide.
 #
-# You know systems, pipelines and attackers. You need little machine learning to begin; this month
-# brings what you lack. You will
+# You know systems, pipelines and attackers. You need little machine learning to begin; this month brings
+# what you lack. You will
 #
 # 1. train the mail filter and learn to read its numbers,
 # 2. break it, defend it, and break the defence,
@@ -17,8 +17,8 @@
 # **How a month works.** Text in locked cells explains. A cell that says `write your solution here` is
 # yours. Run it, then run the check below it: the check tells you what is wrong, in words. More checks,
 # which you do not see, run when your work is graded; they ask the same questions of other data. Add cells
-# of your own wherever you like. Read [AI-SecOps/overview.md](../resources/AI-SecOps/overview.md) beside this
-# notebook: it defines the terms.
+# of your own wherever you like. Read [AI-SecOps/overview.md](../resources/AI-SecOps/overview.md) beside
+# this notebook: it defines the terms.
 
 # %%
 import builtins
@@ -63,12 +63,14 @@ def show(table):
 # labelled. *Inference* is using the function afterwards.
 #
 # The pile is a corpus of mails to Meridian's staff and customer service. This course generates it, so no
-# real person's mail is in it. Each row is one mail; `phish` is the label, 1 for phishing.
-# Mails that were sent in one go (a phishing campaign, one issue of a newsletter) share their `campaign`.
+# real person's mail is in it. Each row is one mail; `phish` is the label, 1 for phishing. Mails that were
+# sent in one go (a phishing campaign, one issue of a newsletter) share their `campaign`.
 
 # %%
 corpus = mail.make_corpus()
-print(f"{len(corpus):,} mails, {corpus.phish.mean():.0%} of them phishing, {corpus.campaign.nunique():,} campaigns")
+print(
+    f"{len(corpus):,} mails, {corpus.phish.mean():.0%} of them phishing, {corpus.campaign.nunique():,} campaigns"
+)
 _sample = corpus[["sent", "subject", "body", "phish"]].sample(6, random_state=3)
 show(_sample.assign(body=_sample.body.str.replace("\n", " ").str[:160] + " …"))
 
@@ -78,12 +80,13 @@ show(_sample.assign(body=_sample.body.str.replace("\n", " ").str[:160] + " …")
 #
 # $$\text{score}(\text{mail}) = \frac{1}{1 + e^{-(b + \sum_{w \in \text{mail}} \text{weight}_w)}}$$
 #
-# $b$ is the *bias*, the score of an empty mail before squeezing. A word with a positive weight speaks for phishing,
-# one with a negative weight against it. That is the whole model. It is old, fast, and still in use; and
-# everything you do to it here has its counterpart in models with a billion weights.
+# $b$ is the *bias*, the score of an empty mail before squeezing. A word with a positive weight speaks for
+# phishing, one with a negative weight against it. That is the whole model. It is old, fast, and still in
+# use; and everything you do to it here has its counterpart in models with a billion weights.
 #
-# Train it. The mails are cut in two: the model learns from `train`, and is judged on `test`, which it has never
-# seen. The cut keeps each campaign on one side. You will soon see why.
+# Train it. The mails are cut in two: the model learns from `train`, and is judged on `test`, which it has
+# never seen. The cut keeps each campaign on one side. You will soon see why.
+
 
 # %%
 def words_of(text):
@@ -95,7 +98,8 @@ def train_filter(texts, labels):
     """Logistic regression on a bag of words. Returns the weights by word, and the bias."""
     vectorizer = CountVectorizer(binary=True, min_df=3)
     model = LogisticRegression(max_iter=1000).fit(vectorizer.fit_transform(texts), labels)
-    return dict(zip(vectorizer.get_feature_names_out(), model.coef_[0].round(6).tolist())), float(model.intercept_[0])
+    weights = dict(zip(vectorizer.get_feature_names_out(), model.coef_[0].round(6).tolist()))
+    return weights, float(model.intercept_[0])
 
 
 def score(text, weights, bias):
@@ -120,9 +124,22 @@ print("speak most against it:  ", ", ".join(sorted(weights, key=weights.get)[:8]
 figure, axes = plt.subplots()
 bins = np.linspace(0, 1, 41)
 axes.hist(test_scores[test.phish == 0], bins, label="legitimate", alpha=0.75)
-axes.hist(test_scores[test.phish == 1], bins, label="phishing", alpha=0.75, hatch="///", edgecolor="white", linewidth=0)
+axes.hist(
+    test_scores[test.phish == 1],
+    bins,
+    label="phishing",
+    alpha=0.75,
+    hatch="///",
+    edgecolor="white",
+    linewidth=0,
+)
 axes.axvline(0.5, color="black", linestyle="--", label="threshold 0.5")
-axes.set(xlabel="score", ylabel="mails (log scale)", yscale="log", title="The filter's scores on mails it has not seen")
+axes.set(
+    xlabel="score",
+    ylabel="mails (log scale)",
+    yscale="log",
+    title="The filter's scores on mails it has not seen",
+)
 axes.legend(loc="upper center")
 plt.show()
 print(
@@ -133,8 +150,8 @@ print(
 # %% [markdown]
 # ### Accuracy is not the question
 #
-# The score becomes a decision through a *threshold*: flag the mail if its score is at or above it. Four things
-# can then happen, and they cost the bank different things:
+# The score becomes a decision through a *threshold*: flag the mail if its score is at or above it. Four
+# things can then happen, and they cost the bank different things:
 #
 # | | flagged | delivered |
 # |---|---|---|
@@ -148,7 +165,8 @@ print(
 # %% [markdown] exercise="rates" objective="m01.4" minutes=20 difficulty=1
 # ### 1.1 Read a filter's numbers
 #
-# Write `rates(labels, scores, threshold)`. It returns a dictionary with `precision`, `recall` and `fpr` as floats.
+# Write `rates(labels, scores, threshold)`. It returns a dictionary with `precision`, `recall` and `fpr` as
+# floats.
 #
 # - `labels` is a sequence of 0 and 1, `scores` a sequence of floats of the same length.
 # - A mail is flagged if its score is **at or above** the threshold.
@@ -166,9 +184,10 @@ print(
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Count TP, FP, FN and TN first. A small inner function `ratio(part, whole)` that returns 0.0 for an empty whole
-# saves three `if`s.
+# Count TP, FP, FN and TN first. A small inner function `ratio(part, whole)` that returns 0.0 for an empty
+# whole saves three `if`s.
 # </details>
+
 
 # %% solution="rates"
 def rates(labels, scores, threshold):
@@ -190,18 +209,30 @@ def rates(labels, scores, threshold):
 
 # %% tests="rates" points=4
 _got = rates([1, 1, 0, 0], [0.9, 0.2, 0.6, 0.1], 0.5)
-assert set(_got) == {"precision", "recall", "fpr"}, f"return a dictionary with precision, recall and fpr, not {sorted(_got)}"
-assert _got == {"precision": 0.5, "recall": 0.5, "fpr": 0.5}, f"the example of the task should give 0.5 three times, not {_got}"
+assert set(_got) == {"precision", "recall", "fpr"}, (
+    f"return a dictionary with precision, recall and fpr, not {sorted(_got)}"
+)
+assert _got == {"precision": 0.5, "recall": 0.5, "fpr": 0.5}, (
+    f"the example of the task should give 0.5 three times, not {_got}"
+)
 _got = rates([1, 1, 1, 0, 0], [0.9, 0.8, 0.6, 0.7, 0.1], 0.5)
-assert math.isclose(_got["precision"], 0.75), f"3 of 4 flagged mails are phishing, so precision is 0.75, not {_got['precision']}"
-assert math.isclose(_got["recall"], 1.0), f"all 3 phishing mails are flagged, so recall is 1, not {_got['recall']}"
+assert math.isclose(_got["precision"], 0.75), (
+    f"3 of 4 flagged mails are phishing, so precision is 0.75, not {_got['precision']}"
+)
+assert math.isclose(_got["recall"], 1.0), (
+    f"all 3 phishing mails are flagged, so recall is 1, not {_got['recall']}"
+)
 assert math.isclose(_got["fpr"], 0.5), f"1 of 2 legitimate mails is flagged, so fpr is 0.5, not {_got['fpr']}"
-assert rates([1, 0], [0.5, 0.2], 0.5)["recall"] == 1, "a score equal to the threshold is flagged: compare with >="
+assert rates([1, 0], [0.5, 0.2], 0.5)["recall"] == 1, (
+    "a score equal to the threshold is flagged: compare with >="
+)
 try:
     _got = rates([0, 0], [0.1, 0.2], 0.5)
 except ZeroDivisionError:
     _got = "a division by zero"
-assert _got == {"precision": 0.0, "recall": 0.0, "fpr": 0.0}, f"nothing is phishing and nothing flagged here: where the denominator is 0 the rate is 0.0; you got {_got}"
+assert _got == {"precision": 0.0, "recall": 0.0, "fpr": 0.0}, (
+    f"nothing is phishing and nothing flagged here: where the denominator is 0 the rate is 0.0; you got {_got}"
+)
 ### BEGIN HIDDEN TESTS
 _rng = np.random.default_rng(11)
 for _n in (1, 7, 400):
@@ -226,9 +257,9 @@ for _n in (1, 7, 400):
 # %% [markdown]
 # ### What a threshold costs
 #
-# In the corpus, about two mails in five are phishing; someone collected it to train a model. In the real stream to
-# Meridian it is one in a hundred or fewer. This share is the *base rate* or *prevalence*, and it decides what the
-# numbers mean. Recall and FPR do not depend on it; precision does, brutally:
+# In the corpus, about two mails in five are phishing; someone collected it to train a model. In the real
+# stream to Meridian it is one in a hundred or fewer. This share is the *base rate* or *prevalence*, and it
+# decides what the numbers mean. Recall and FPR do not depend on it; precision does, brutally:
 
 # %%
 _labels, _points = test.phish.to_numpy(), np.linspace(0.001, 0.5, 200)
@@ -241,33 +272,43 @@ axes.set_title(f"One filter, one threshold: recall {_recall:.0%}, FPR {_fpr:.1%}
 for _base in (0.01, 0.1, 0.4):
     _precision = _base * _recall / (_base * _recall + (1 - _base) * _fpr)
     axes.plot(_base * 100, _precision, "o", color="C1")
-    axes.annotate(f"{_base:.0%} phishing\nprecision {_precision:.0%}", (_base * 100, _precision), (10, -8), textcoords="offset points", va="top")
-    print(f"In words: with {_base:.0%} phishing in the stream, {_precision:.0%} of the flagged mails are phishing.")
+    axes.annotate(
+        f"{_base:.0%} phishing\nprecision {_precision:.0%}",
+        (_base * 100, _precision),
+        (10, -8),
+        textcoords="offset points",
+        va="top",
+    )
+    print(
+        f"In words: with {_base:.0%} phishing in the stream, {_precision:.0%} of the flagged mails are phishing."
+    )
 plt.show()
 
 # %% [markdown] exercise="threshold" objective="m01.4" minutes=35 difficulty=2
 # ### 1.2 Choose a threshold by what errors cost
 #
-# A missed phishing mail costs Meridian 400 on average (most are ignored, a few end in an incident). A false alarm costs 6:
-# somebody looks at the quarantine, a customer waits. Write
-# `cheapest_threshold(labels, scores, cost_miss, cost_alarm, prevalence)`: the threshold with the least *expected cost per
-# mail* in a stream where a share `prevalence` of the mails is phishing:
+# A missed phishing mail costs Meridian 400 on average (most are ignored, a few end in an incident). A false
+# alarm costs 6: somebody looks at the quarantine, a customer waits. Write `cheapest_threshold(labels,
+# scores, cost_miss, cost_alarm, prevalence)`: the threshold with the least *expected cost per mail* in a
+# stream where a share `prevalence` of the mails is phishing:
 #
 # $$\text{cost} = \text{prevalence} \cdot (1 - \text{recall}) \cdot \text{cost}_\text{miss} + (1 - \text{prevalence}) \cdot \text{FPR} \cdot \text{cost}_\text{alarm}$$
 #
 # `labels` and `scores` come from a labelled test set whose own share of phishing is something else; that is
-# why the formula uses recall and FPR. Flagging nothing at all (a threshold above every score) is allowed, and so
-# is flagging everything. If several thresholds cost the same, return any of them. Returns a float.
+# why the formula uses recall and FPR. Flagging nothing at all (a threshold above every score) is allowed,
+# and so is flagging everything. If several thresholds cost the same, return any of them. Returns a float.
 #
 # <details><summary>Hint 1</summary>
 #
-# The cost changes only where the threshold passes a score. So it is enough to try each score that occurs, and one value above
-# them all.
+# The cost changes only where the threshold passes a score. So it is enough to try each score that occurs,
+# and one value above them all.
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# With your `rates` from 1.1 the cost of one threshold is one line. `min(candidates, key=cost)` does the rest.
+# With your `rates` from 1.1 the cost of one threshold is one line. `min(candidates, key=cost)` does the
+# rest.
 # </details>
+
 
 # %% solution="threshold"
 def cheapest_threshold(labels, scores, cost_miss, cost_alarm, prevalence):
@@ -294,16 +335,26 @@ def _cost(labels, scores, threshold, cost_miss, cost_alarm, prevalence):
 
 _y, _s = [0, 0, 1, 0, 1, 1], [0.1, 0.3, 0.4, 0.6, 0.7, 0.9]
 _t = cheapest_threshold(_y, _s, 100, 1, 0.5)
-assert 0.3 < _t <= 0.4, f"misses are dear here, so catch all three phishing mails with as few false alarms as possible (0.4), not {_t}"
+assert 0.3 < _t <= 0.4, (
+    f"misses are dear here, so catch all three phishing mails with as few false alarms as possible (0.4), not {_t}"
+)
 _t = cheapest_threshold(_y, _s, 1, 100, 0.5)
-assert 0.6 < _t <= 0.7, f"false alarms are dear here, so the threshold is just above the last legitimate mail (0.7), not {_t}"
+assert 0.6 < _t <= 0.7, (
+    f"false alarms are dear here, so the threshold is just above the last legitimate mail (0.7), not {_t}"
+)
 _t = cheapest_threshold(_y, _s, 100, 1, 1e-6)
-assert 0.6 < _t <= 0.7, f"phishing is very rare here, so no false alarm is worth it (0.7), not {_t}: use the prevalence, not the share in labels"
+assert 0.6 < _t <= 0.7, (
+    f"phishing is very rare here, so no false alarm is worth it (0.7), not {_t}: use the prevalence, not the share in labels"
+)
 _t = cheapest_threshold([0, 1, 0], [0.2, 0.5, 0.9], 1, 900, 0.01)
-assert _t > 0.9, f"it is cheapest here to flag nothing (a threshold above 0.9), not {_t}: try one value above all scores"
+assert _t > 0.9, (
+    f"it is cheapest here to flag nothing (a threshold above 0.9), not {_t}: try one value above all scores"
+)
 ### BEGIN HIDDEN TESTS
 _t = cheapest_threshold([1, 0, 1], [0.2, 0.5, 0.9], 400, 6, 0.4)
-assert _t <= 0.2, "it is cheapest to flag everything where the lowest score is a dear miss: try every score, also the lowest"
+assert _t <= 0.2, (
+    "it is cheapest to flag everything where the lowest score is a dear miss: try every score, also the lowest"
+)
 _rng = np.random.default_rng(5)
 for _prevalence in (0.002, 0.05, 0.4):
     for _miss, _alarm in ((400, 6), (50, 50), (1, 900)):
@@ -327,15 +378,21 @@ for _base, _style in ((0.01, "-"), (0.0005, "--")):
     _line = axes.plot(_grid, _costs, _style, label=f"{_base:.2%} phishing: cheapest at {_best:.2f}")[0]
     axes.plot(_best, _cost(test.phish, test_scores, _best, 400, 6, _base), "o", color=_line.get_color())
     print(f"In words: with {_base:.2%} phishing in the stream the cheapest threshold is {_best:.2f}.")
-axes.set(xlabel="threshold", ylabel="expected cost per mail", yscale="log", title="The right threshold depends on the stream")
+axes.set(
+    xlabel="threshold",
+    ylabel="expected cost per mail",
+    yscale="log",
+    title="The right threshold depends on the stream",
+)
 axes.legend()
 plt.show()
 
 # %% [markdown]
 # ### The evaluation that was too good
 #
-# The filter was bought. In its acceptance report the vendor wrote "99 % accuracy on held-out mails". You ask for the code
-# of the split, and get this:
+# The filter was bought. In its acceptance report the vendor wrote "99 % accuracy on held-out mails". You
+# ask for the code of the split, and get this:
+
 
 # %%
 def vendor_split(mails):
@@ -345,7 +402,9 @@ def vendor_split(mails):
 
 _train, _test = vendor_split(corpus)
 _weights, _bias = train_filter(_train.text, _train.phish)
-_vendor = np.mean([(score(text, _weights, _bias) >= 0.5) == label for text, label in zip(_test.text, _test.phish)])
+_vendor = np.mean(
+    [(score(text, _weights, _bias) >= 0.5) == label for text, label in zip(_test.text, _test.phish)]
+)
 _honest = np.mean((test_scores >= 0.5) == test.phish)
 print(f"vendor's split: {_vendor:.1%} accurate   split by campaign: {_honest:.1%} accurate")
 print(f"errors in 1,000 mails: {1000 * (1 - _vendor):.0f} against {1000 * (1 - _honest):.0f}")
@@ -353,17 +412,19 @@ print(f"errors in 1,000 mails: {1000 * (1 - _vendor):.0f} against {1000 * (1 - _
 # %% [markdown] exercise="leak" objective="m01.4" minutes=35 difficulty=2 standards=["AITG-MOD-06"]
 # ### 1.3 Find the leak
 #
-# The same model, the same mails, and far fewer errors: the vendor's test set tells the model answers in advance. Mails of
-# one campaign are near-copies. If some are in `train` and some in `test`, the model is asked what it has been told.
-# This is *leakage*, the commonest reason why a model that shone in the report fails in production.
+# The same model, the same mails, and far fewer errors: the vendor's test set tells the model answers in
+# advance. Mails of one campaign are near-copies. If some are in `train` and some in `test`, the model is
+# asked what it has been told. This is *leakage*, the commonest reason why a model that shone in the report
+# fails in production.
 #
 # Write two functions.
 #
-# - `leaked(train, test)` takes two data frames with the columns of `corpus` and returns the set of `id`s of those
-#   **test** mails whose campaign also occurs in `train`.
-# - `honest_split(mails, share, seed)` returns `(train, test)`: two data frames that together hold every mail once, have no
-#   campaign in common, and where `test` holds about `share` of the **mails** (within 5 percentage points, for frames of
-#   1,000 mails and more). The same seed gives the same split, another seed another one.
+# - `leaked(train, test)` takes two data frames with the columns of `corpus` and returns the set of `id`s of
+#   those **test** mails whose campaign also occurs in `train`.
+# - `honest_split(mails, share, seed)` returns `(train, test)`: two data frames that together hold every
+#   mail once, have no campaign in common, and where `test` holds about `share` of the **mails** (within 5
+#   percentage points, for frames of 1,000 mails and more). The same seed gives the same split, another seed
+#   another one.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -371,9 +432,10 @@ print(f"errors in 1,000 mails: {1000 * (1 - _vendor):.0f} against {1000 * (1 - _
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# scikit-learn has `GroupShuffleSplit`; the cell that trained the filter uses it. Campaigns differ in size, but there are
-# enough of them that a share of the campaigns is close to a share of the mails.
+# scikit-learn has `GroupShuffleSplit`; the cell that trained the filter uses it. Campaigns differ in size,
+# but there are enough of them that a share of the campaigns is close to a share of the mails.
 # </details>
+
 
 # %% solution="leak"
 def leaked(train, test):
@@ -396,53 +458,72 @@ def honest_split(mails, share, seed):
 _a = pd.DataFrame({"id": ["1", "2", "3"], "campaign": ["x", "x", "y"]})
 _b = pd.DataFrame({"id": ["4", "5", "6"], "campaign": ["x", "z", "y"]})
 _got = leaked(_a, _b)
-assert set(_got) == {"4", "6"}, f"mails 4 and 6 belong to campaigns that train knows; you returned {sorted(_got)}"
+assert set(_got) == {"4", "6"}, (
+    f"mails 4 and 6 belong to campaigns that train knows; you returned {sorted(_got)}"
+)
 assert len(leaked(train, test)) == 0, "the split by campaign above has no leak, but you found one"
-print(f"{len(leaked(*vendor_split(corpus))):,} of {len(vendor_split(corpus)[1]):,} mails in the vendor's test set leak")
+print(
+    f"{len(leaked(*vendor_split(corpus))):,} of {len(vendor_split(corpus)[1]):,} mails in the vendor's test set leak"
+)
 ### BEGIN HIDDEN TESTS
 _rng = np.random.default_rng(3)
 for _n in (50, 600):
-    _mails = pd.DataFrame({"id": [f"m{k}" for k in range(_n)], "campaign": [f"c{k}" for k in _rng.integers(0, _n // 4, _n)]})
+    _mails = pd.DataFrame(
+        {"id": [f"m{k}" for k in range(_n)], "campaign": [f"c{k}" for k in _rng.integers(0, _n // 4, _n)]}
+    )
     _train, _test = _mails.iloc[: _n // 2], _mails.iloc[_n // 2 :].sample(frac=1, random_state=1)
     _seen = set(_train.campaign)
     _want = {row.id for row in _test.itertuples() if row.campaign in _seen}
-    assert set(leaked(_train, _test)) == _want, "return the ids of the test mails whose campaign is in train: all of them, and no others"
+    assert set(leaked(_train, _test)) == _want, (
+        "return the ids of the test mails whose campaign is in train: all of them, and no others"
+    )
 ### END HIDDEN TESTS
 
 # %% tests="leak" points=4
 _train, _test = honest_split(corpus, 0.25, 1)
 assert not set(_train.campaign) & set(_test.campaign), "a campaign is on both sides of your split"
 assert sorted([*_train.id, *_test.id]) == sorted(corpus.id), "every mail must be in train or in test, once"
-assert abs(len(_test) / len(corpus) - 0.25) <= 0.05, f"test should hold about 25 % of the mails, not {len(_test) / len(corpus):.0%}"
+assert abs(len(_test) / len(corpus) - 0.25) <= 0.05, (
+    f"test should hold about 25 % of the mails, not {len(_test) / len(corpus):.0%}"
+)
 ### BEGIN HIDDEN TESTS
 for _share, _seed in ((0.2, 4), (0.5, 9), (0.35, 123)):
     _train, _test = honest_split(corpus, _share, _seed)
     _again = honest_split(corpus, _share, _seed)[1]
     _other = honest_split(corpus, _share, _seed + 1)[1]
     assert not set(_train.campaign) & set(_test.campaign), "a campaign is on both sides of your split"
-    assert sorted([*_train.id, *_test.id]) == sorted(corpus.id), "every mail must be in train or in test, once"
-    assert abs(len(_test) / len(corpus) - _share) <= 0.05, f"test should hold about {_share:.0%} of the mails, not {len(_test) / len(corpus):.0%}"
+    assert sorted([*_train.id, *_test.id]) == sorted(corpus.id), (
+        "every mail must be in train or in test, once"
+    )
+    assert abs(len(_test) / len(corpus) - _share) <= 0.05, (
+        f"test should hold about {_share:.0%} of the mails, not {len(_test) / len(corpus):.0%}"
+    )
     assert set(_test.id) == set(_again.id), "the same seed must give the same split"
     assert set(_test.id) != set(_other.id), "another seed must give another split"
-    assert 0.2 < _test.phish.mean() < 0.6, "both classes should be in test in about the corpus' proportion: choose campaigns at random"
+    assert 0.2 < _test.phish.mean() < 0.6, (
+        "both classes should be in test in about the corpus' proportion: choose campaigns at random"
+    )
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The gap between the two accuracies is the price of asking the wrong question. Meridian meets *new* campaigns every
-# day, so only the split by campaign says what the filter will do tomorrow. Ask every vendor how the test set was cut:
-# by user, by device, by campaign, by date? And note what even the honest number does not say. It assumes that tomorrow's phisher does
-# not know the filter. The next part drops this assumption.
+# The gap between the two accuracies is the price of asking the wrong question. Meridian meets *new*
+# campaigns every day, so only the split by campaign says what the filter will do tomorrow. Ask every vendor
+# how the test set was cut: by user, by device, by campaign, by date? And note what even the honest number
+# does not say. It assumes that tomorrow's phisher does not know the filter. The next part drops this
+# assumption.
 
 # %% [markdown]
 # ## 2 · The first attack
 #
-# An *adversarial example* is an input made to be classified wrongly while it keeps its purpose. For mail the purpose is
-# that a person acts on it. Words at the end of a long mail, in white on white or in a footer, do not disturb that. So the attacker
-# may **add** words. This is the *good-word attack* (Lowd & Meek, *Good Word Attacks on Statistical Spam Filters*, CEAS
-# 2005); it is evasion at inference time, ATLAS technique AML.T0015 Evade AI Model.
+# An *adversarial example* is an input made to be classified wrongly while it keeps its purpose. For mail
+# the purpose is that a person acts on it. Words at the end of a long mail, in white on white or in a
+# footer, do not disturb that. So the attacker may **add** words. This is the *good-word attack* (Lowd &
+# Meek, *Good Word Attacks on Statistical Spam Filters*, CEAS 2005); it is evasion at inference time, ATLAS
+# technique AML.T0015 Evade AI Model.
 #
-# What an attacker *knows* decides how they attack. *White-box*: they have the model. *Black-box*: they can only ask it.
-# NIST AI 100-2 E2025 keeps these apart as NISTAML.022 Evasion and NISTAML.025 Black-box Evasion. You do both.
+# What an attacker *knows* decides how they attack. *White-box*: they have the model. *Black-box*: they can
+# only ask it. NIST AI 100-2 E2025 keeps these apart as NISTAML.022 Evasion and NISTAML.025 Black-box
+# Evasion. You do both.
 
 # %%
 caught = test[(test.phish == 1) & (test_scores >= 0.5)]
@@ -452,36 +533,41 @@ print(caught.iloc[4].text[:600])
 # %% [markdown] exercise="good-words" objective="m01.2" minutes=45 difficulty=3 standards=["ML01:2023", "AML.T0015", "AML.T0043.000", "NISTAML.022"]
 # ### 2.1 White-box: the fewest good words
 #
-# The weights have leaked. Write `good_words(weights, bias, present, threshold)`: the **shortest** list of words that, added to a mail,
-# brings its score **below** the threshold.
+# The weights have leaked. Write `good_words(weights, bias, present, threshold)`: the **shortest** list of
+# words that, added to a mail, brings its score **below** the threshold.
 #
-# - `weights` maps each word the filter knows to its weight; `present` is the set of words in the mail already. A word
-#   that is present cannot be added again: the filter counts it once.
+# - `weights` maps each word the filter knows to its weight; `present` is the set of words in the mail
+#   already. A word that is present cannot be added again: the filter counts it once.
 # - A present word that has no weight counts 0.
 # - Leave `weights` and `present` as they are.
-# - Return `[]` if the mail's score is below the threshold anyway, and `None` if no words can bring it there.
+# - Return `[]` if the mail's score is below the threshold anyway, and `None` if no words can bring it
+#   there.
 #
 # ```python
 # weights = {"urgent": 2.0, "minutes": -1.5, "agenda": -0.4, "thanks": -0.9}
 # good_words(weights, 0.0, {"urgent", "now"}, 0.5)     # ['minutes', 'thanks']: 2.0 − 1.5 − 0.9 < 0
 # ```
 #
-# Keep the numbers apart: the threshold is on the score, the weights add up *before* the logistic function. A score below $t$ means
-# a sum below $\ln \frac{t}{1-t}$.
+# Keep the numbers apart: the threshold is on the score, the weights add up *before* the logistic function.
+# A score below $t$ means a sum below $\ln \frac{t}{1-t}$.
 #
 # <details><summary>Hint 1</summary>
 #
-# Each added word lowers the sum by a fixed amount, whatever else is in the mail. Which word do you take first?
+# Each added word lowers the sum by a fixed amount, whatever else is in the mail. Which word do you take
+# first?
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Sort the words with negative weight that are not present, most negative first, and add until the sum is below the limit.
-# Greedy is optimal here: no other choice of $k$ words lowers the sum more than the $k$ most negative ones.
+# Sort the words with negative weight that are not present, most negative first, and add until the sum is
+# below the limit. Greedy is optimal here: no other choice of $k$ words lowers the sum more than the $k$
+# most negative ones.
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# `limit = math.log(threshold / (1 - threshold))`. Check `total < limit` before the first word, and again after each.
+# `limit = math.log(threshold / (1 - threshold))`. Check `total < limit` before the first word, and again
+# after each.
 # </details>
+
 
 # %% solution="good-words"
 def good_words(weights, bias, present, threshold):
@@ -504,11 +590,14 @@ def _is_shortest(weights, bias, present, threshold, got):
     """Say what is wrong with an answer; empty if it is right."""
     limit = math.log(threshold / (1 - threshold))
     total = bias + sum(weights.get(word, 0.0) for word in present)
-    sums = total + np.cumsum([0.0, *sorted(value for word, value in weights.items() if value < 0 and word not in present)])
+    sums = total + np.cumsum(
+        [0.0, *sorted(value for word, value in weights.items() if value < 0 and word not in present)]
+    )
     need = next((k for k, value in enumerate(sums) if value < limit), None)
-    if need is None or got is None:
-        return "" if need is None and got is None else (
-            "return None where no words suffice" if need is None else f"{need} words are enough here, but you returned None")
+    if need is None:
+        return "" if got is None else "return None where no words suffice"
+    if got is None:
+        return f"{need} words are enough here, but you returned None"
     if len(set(got)) != len(got) or set(got) & set(present) or not set(got) <= weights.keys():
         return "add each word once, only words that have a weight, and none that is present already"
     if not total + sum(weights[word] for word in got) < limit:
@@ -525,7 +614,9 @@ for _present, _b, _t in (
     try:
         _got = good_words(_given[0], _b, _given[1], _t)
     except KeyError as error:
-        raise AssertionError(f"the filter knows no word {error}: a present word that has no weight counts 0") from None
+        raise AssertionError(
+            f"the filter knows no word {error}: a present word that has no weight counts 0"
+        ) from None
     assert _given == (_w, _present), "do not change the weights or the present words you are given"
     _problem = _is_shortest(_w, _b, _present, _t, _got)
     assert not _problem, f"mail with {sorted(_present)}, bias {_b}, threshold {_t}: {_problem}"
@@ -541,9 +632,13 @@ for _k in range(60):
     _problem = _is_shortest(_w, _b, _present, _t, _got)
     assert not _problem, f"random filter, bias {_b:.2f}, threshold {_t}: {_problem}"
 assert good_words({"a": 1.0}, -2.0, set(), 0.5) == [], "a mail that passes anyway needs no words"
-assert good_words({"a": 1.0, "b": -2.0}, 2.0, set(), 0.5) is None, "a score equal to the threshold is still flagged"
+assert good_words({"a": 1.0, "b": -2.0}, 2.0, set(), 0.5) is None, (
+    "a score equal to the threshold is still flagged"
+)
 for _text in caught.text.iloc[::25]:
-    _problem = _is_shortest(weights, bias, words_of(_text), 0.5, good_words(weights, bias, words_of(_text), 0.5))
+    _problem = _is_shortest(
+        weights, bias, words_of(_text), 0.5, good_words(weights, bias, words_of(_text), 0.5)
+    )
     assert not _problem, f"a mail of the test set: {_problem}"
 ### END HIDDEN TESTS
 
@@ -552,13 +647,22 @@ needed = pd.Series([good_words(weights, bias, words_of(text), 0.5) for text in c
 _counts = np.array([np.inf if words is None else len(words) for words in needed])
 _budgets = np.arange(0, 41)
 figure, axes = plt.subplots()
-axes.step(_budgets, [(_counts <= k).mean() for k in _budgets], where="post", label="the k best words for each mail")
+axes.step(
+    _budgets, [(_counts <= k).mean() for k in _budgets], where="post", label="the k best words for each mail"
+)
 _footer = sorted(weights, key=weights.get)[: _budgets[-1]]
 _logits = np.array([bias + sum(weights.get(w, 0.0) for w in words_of(text)) for text in caught.text])
 _gains = np.array([[weights[w] if w not in words_of(text) else 0.0 for w in _footer] for text in caught.text])
 _after = np.c_[_logits, _logits[:, None] + np.cumsum(_gains, axis=1)]
-axes.step(_budgets, (_after < 0).mean(axis=0), where="post", linestyle="--", label="the same k words in every mail")
-axes.set(xlabel="words inserted", ylabel="evasion rate", ylim=(0, 1.03), title="Evasion rate against words inserted (white-box)")
+axes.step(
+    _budgets, (_after < 0).mean(axis=0), where="post", linestyle="--", label="the same k words in every mail"
+)
+axes.set(
+    xlabel="words inserted",
+    ylabel="evasion rate",
+    ylim=(0, 1.03),
+    title="Evasion rate against words inserted (white-box)",
+)
 axes.legend(loc="lower right")
 plt.show()
 print(
@@ -567,17 +671,19 @@ print(
 )
 
 # %% [markdown]
-# A filter with an honest accuracy of well over 90 % lets most phishing through for the price of a footer. And the dashed line says that *one* footer
-# serves all mails: the attacker works once. Accuracy measured how it
-# does on mails that were written *without regard to it*. The share of attacks that succeed is called *attack success rate*
-# (ASR). It always belongs to a named attacker: what they know, and what they may change.
+# A filter with an honest accuracy of well over 90 % lets most phishing through for the price of a footer.
+# And the dashed line says that *one* footer serves all mails: the attacker works once. Accuracy measured
+# how it does on mails that were written *without regard to it*. The share of attacks that succeed is called
+# *attack success rate* (ASR). It always belongs to a named attacker: what they know, and what they may
+# change.
 #
 # ### Without the weights
 #
-# Attackers rarely have the weights. They do have the filter: they send mails and look what arrives. This is an *oracle*. It answers
-# one bit, costs time, and too many questions are noticed, so there is a *query budget*. Some systems tell more than a bit: in
-# CVE-2019-20634 ("Proof Pudding"), mail headers carried the gateway's *scores*; researchers trained a copy of the filter on them
-# and found the good words there.
+# Attackers rarely have the weights. They do have the filter: they send mails and look what arrives. This is
+# an *oracle*. It answers one bit, costs time, and too many questions are noticed, so there is a *query
+# budget*. Some systems tell more than a bit: in CVE-2019-20634 ("Proof Pudding"), mail headers carried the
+# gateway's *scores*; researchers trained a copy of the filter on them and found the good words there.
+
 
 # %%
 class OverBudget(RuntimeError):
@@ -605,31 +711,37 @@ print(f"{len(everyday)} everyday words an attacker might try:", ", ".join(everyd
 # %% [markdown] exercise="black-box" objective="m01.2" minutes=50 difficulty=4 standards=["ML01:2023", "AML.T0043.001", "AML.T0042", "NISTAML.025"]
 # ### 2.2 Black-box: good words by asking
 #
-# Write `black_box(text, oracle, words, budget)`. The attacker has one phishing mail, a list of everyday words, and an oracle:
-# `oracle(some_text)` returns `True` if that text is flagged. At most `budget` questions may be asked; the next one raises.
+# Write `black_box(text, oracle, words, budget)`. The attacker has one phishing mail, a list of everyday
+# words, and an oracle: `oracle(some_text)` returns `True` if that text is flagged. At most `budget`
+# questions may be asked; the next one raises.
 #
-# Return a mail that the oracle lets through: the original text with words **appended** (separated by spaces), all from `words`.
-# Return `None` if you find none. Two things are graded, on mails and filters you have not seen, with a budget of 150:
+# Return a mail that the oracle lets through: the original text with words **appended** (separated by
+# spaces), all from `words`. Return `None` if you find none. Two things are graded, on mails and filters you
+# have not seen, with a budget of 150:
 #
-# 1. *It gets through.* At least 70 % of the mails that the whole list can rescue pass, and never a question too many. (5 points)
-# 2. *It stays short.* The mails you get through carry at most four times as many words as a white-box attacker with the same list needs,
-#    in the median. (4 points)
+# 1. *It gets through.* At least 70 % of the mails that the whole list can rescue pass, and never a question
+#    too many. (5 points)
+# 2. *It stays short.* The mails you get through carry at most four times as many words as a white-box
+#    attacker with the same list needs, in the median. (4 points)
 #
 # <details><summary>Hint 1: how to get through</summary>
 #
-# Append all the words at once. Some of them speak for phishing, but most everyday words speak against it. If that passes, you have a
-# mail that gets through, after one question. The rest is making it shorter.
+# Append all the words at once. Some of them speak for phishing, but most everyday words speak against it.
+# If that passes, you have a mail that gets through, after one question. The rest is making it shorter.
 # </details>
 # <details><summary>Hint 2: how to get shorter</summary>
 #
-# Take words away as long as the mail still passes: first half of them, then quarters, then smaller groups, down to single words. If a mail still
-# passes without a group, the group is gone for good. This is *delta debugging* (Zeller & Hildebrandt, 2002).
+# Take words away as long as the mail still passes: first half of them, then quarters, then smaller groups,
+# down to single words. If a mail still passes without a group, the group is gone for good. This is *delta
+# debugging* (Zeller & Hildebrandt, 2002).
 # </details>
 # <details><summary>Hint 3: how to get shorter still</summary>
 #
-# Count your questions, and stop before the budget is spent. With what is left, try to swap: take two words out and put one other in; if the mail
-# still passes, it is one word shorter. That is more than the check asks.
+# Count your questions, and stop before the budget is spent. With what is left, try to swap: take two words
+# out and put one other in; if the mail still passes, it is one word shorter. That is more than the check
+# asks.
 # </details>
+
 
 # %% solution="black-box"
 def black_box(text, oracle, words, budget):
@@ -676,7 +788,9 @@ def _attack_results(mails, weights, bias, words, budget):
             found = black_box(text, oracle, list(words), budget)
         except OverBudget:
             found = None
-        assert oracle.asked() <= budget, f"your attack asked more than {budget} questions: count them, and stop in time"
+        assert oracle.asked() <= budget, (
+            f"your attack asked more than {budget} questions: count them, and stop in time"
+        )
         if found is None:
             results.append((False, 0, need))
             continue
@@ -690,7 +804,9 @@ def _attack_results(mails, weights, bias, words, budget):
 _results = _attack_results(caught.text.iloc[:60:3], weights, bias, everyday, 150)
 _rate = np.mean([evaded for evaded, _, _ in _results])
 print(f"{len(_results)} mails: {_rate:.0%} get through")
-assert _rate >= 0.7, f"only {_rate:.0%} of the mails get through; hint 1 says how to get most of them through with one question"
+assert _rate >= 0.7, (
+    f"only {_rate:.0%} of the mails get through; hint 1 says how to get most of them through with one question"
+)
 ### BEGIN HIDDEN TESTS
 _half = train.sample(frac=0.6, random_state=8)
 _w2, _b2 = train_filter(_half.text, _half.phish)
@@ -700,82 +816,115 @@ _rate = np.mean([evaded for evaded, _, _ in _results2])
 assert _rate >= 0.7, f"on another filter only {_rate:.0%} of the mails get through"
 _rng = np.random.default_rng(31)
 _w3 = {**weights, **dict(zip(everyday, _rng.normal(-0.4, 0.5, len(everyday)).tolist()))}
-_rate = np.mean([evaded for evaded, _, _ in _attack_results(caught.text.iloc[2::30], _w3, bias, everyday, 150)])
-assert _rate >= 0.7, f"on another filter only {_rate:.0%} of the mails get through: ask the oracle, it may know other words than the filter above"
+_rate = np.mean(
+    [evaded for evaded, _, _ in _attack_results(caught.text.iloc[2::30], _w3, bias, everyday, 150)]
+)
+assert _rate >= 0.7, (
+    f"on another filter only {_rate:.0%} of the mails get through: ask the oracle, it may know other words than the filter above"
+)
 for _budget in (1, 2, 20):
     _attack_results(caught.text.iloc[:6], weights, bias, everyday, _budget)
-assert black_box(caught.text.iloc[0], make_oracle(150, {"zzz": 1.0}, 5.0), list(everyday), 150) is None, "return None where no mail passes"
+assert black_box(caught.text.iloc[0], make_oracle(150, {"zzz": 1.0}, 5.0), list(everyday), 150) is None, (
+    "return None where no mail passes"
+)
 ### END HIDDEN TESTS
 
 # %% tests="black-box" points=4
-assert "_results" in globals(), "this check needs the results of the one above: run that one first, without a question too many"
+assert "_results" in globals(), (
+    "this check needs the results of the one above: run that one first, without a question too many"
+)
 _short = [(used, need) for evaded, used, need in _results if evaded]
 _ratio = np.median([used / max(need, 1) for used, need in _short]) if _short else np.inf
-print(f"words used: median {np.median([u for u, _ in _short]) if _short else 0:.0f}, white-box {np.median([n for _, n in _short]) if _short else 0:.0f}; ratio {_ratio:.2f}")
-assert _ratio <= 4, f"your mails carry {_ratio:.1f} times the words a white-box attacker needs; take words away as hint 2 says"
+print(
+    f"words used: median {np.median([u for u, _ in _short]) if _short else 0:.0f}, white-box {np.median([n for _, n in _short]) if _short else 0:.0f}; ratio {_ratio:.2f}"
+)
+assert _ratio <= 4, (
+    f"your mails carry {_ratio:.1f} times the words a white-box attacker needs; take words away as hint 2 says"
+)
 ### BEGIN HIDDEN TESTS
 assert "_results2" in globals(), "the check above stopped before it came to another filter"
 _short = [(used, need) for evaded, used, need in _results2 if evaded]
 _ratio = np.median([used / max(need, 1) for used, need in _short]) if _short else np.inf
-assert _ratio <= 4, f"on another filter your mails carry {_ratio:.1f} times the words a white-box attacker needs"
+assert _ratio <= 4, (
+    f"on another filter your mails carry {_ratio:.1f} times the words a white-box attacker needs"
+)
 ### END HIDDEN TESTS
 
 # %%
 _rows = []
 for _budget in (1, 10, 25, 50, 100, 150, 250):
-    for _used, _ in [(u, n) for e, u, n in _attack_results(caught.text.iloc[:60:3], weights, bias, everyday, _budget) if e]:
+    for _used, _ in [
+        (u, n) for e, u, n in _attack_results(caught.text.iloc[:60:3], weights, bias, everyday, _budget) if e
+    ]:
         _rows.append((_budget, _used))
-_length = pd.DataFrame(_rows, columns=["budget", "words"]).groupby("budget").words.quantile([0.25, 0.5, 0.75]).unstack()
+_length = (
+    pd.DataFrame(_rows, columns=["budget", "words"])
+    .groupby("budget")
+    .words.quantile([0.25, 0.5, 0.75])
+    .unstack()
+)
 figure, axes = plt.subplots()
 axes.fill_between(_length.index, _length[0.25], _length[0.75], alpha=0.25, label="middle half of the mails")
 axes.plot(_length.index, _length[0.5], marker="o", label="median")
-axes.set(xlabel="questions the attacker may ask", ylabel="words appended", ylim=(0, None), title="What questions buy: shorter mails (black-box)")
+axes.set(
+    xlabel="questions the attacker may ask",
+    ylabel="words appended",
+    ylim=(0, None),
+    title="What questions buy: shorter mails (black-box)",
+)
 axes.legend()
 plt.show()
-print(f"In words: with 1 question a mail carries {_length[0.5].iloc[0]:.0f} extra words, with {_length.index[-1]} questions {_length[0.5].iloc[-1]:.0f}.")
+print(
+    f"In words: with 1 question a mail carries {_length[0.5].iloc[0]:.0f} extra words, with {_length.index[-1]} questions {_length[0.5].iloc[-1]:.0f}."
+)
 
 # %% [markdown]
 # ### A defence, and the attack on it
 #
-# Good words work because some weights are negative: there is evidence *for* innocence, and an attacker can manufacture it. So take it
-# away. A *monotone* filter has no negative weights. Adding words can then only raise its score, and the attack of 2.1 is impossible,
-# not just harder (Incer, Theodorides, Afroz & Wagner, *Adversarially Robust Malware Detection Using Monotonic Classification*, IWSPA 2018).
+# Good words work because some weights are negative: there is evidence *for* innocence, and an attacker can
+# manufacture it. So take it away. A *monotone* filter has no negative weights. Adding words can then only
+# raise its score, and the attack of 2.1 is impossible, not just harder (Incer, Theodorides, Afroz & Wagner,
+# *Adversarially Robust Malware Detection Using Monotonic Classification*, IWSPA 2018).
 #
-# A defence is judged on two axes at once: attacks blocked, *and* legitimate traffic passed. A filter that flags everything
-# blocks every attack.
+# A defence is judged on two axes at once: attacks blocked, *and* legitimate traffic passed. A filter that
+# flags everything blocks every attack.
 
 # %% [markdown] exercise="monotone" objective="m01.3" minutes=55 difficulty=4 standards=["ML01:2023", "AML.T0015", "AML.M0015"]
 # ### 2.3 A filter that good words cannot move, and how it falls
 #
-# **a)** Write `train_monotone(texts, labels)`. It returns `(weights, bias)` like `train_filter`, with every weight ≥ 0.
-# It must still be useful: on campaigns it has not seen it catches at least 88 % of the phishing at the threshold where 5 % of the legitimate mail is
-# flagged. (5 points)
+# **a)** Write `train_monotone(texts, labels)`. It returns `(weights, bias)` like `train_filter`, with every
+# weight ≥ 0. It must still be useful: on campaigns it has not seen it catches at least 88 % of the phishing
+# at the threshold where 5 % of the legitimate mail is flagged. (5 points)
 #
-# **b)** Now attack it. Adding words is out, but the attacker can *change* them: `verify` becomes `verіfy`, with a Cyrillic і. A person
-# reads the same word; the filter sees one it has never met. `LOOKALIKE` maps Latin letters to such twins. Write
-# `obfuscate(text, weights, most)`: change letters in **at most `most` different words** so that the score falls as far as possible.
-# Replace letters only by their `LOOKALIKE`, in every place where the chosen word stands, in upper or lower case. (4 points)
+# **b)** Now attack it. Adding words is out, but the attacker can *change* them: `verify` becomes `verіfy`,
+# with a Cyrillic і. A person reads the same word; the filter sees one it has never met. `LOOKALIKE` maps
+# Latin letters to such twins. Write `obfuscate(text, weights, most)`: change letters in **at most `most`
+# different words** so that the score falls as far as possible. Replace letters only by their `LOOKALIKE`,
+# in every place where the chosen word stands, in upper or lower case. (4 points)
 #
 # <details><summary>Hint 1 for a</summary>
 #
-# Clipping the negative weights of a trained filter to 0 is not enough: the positive ones were trained to be balanced by them.
-# Train *under the constraint*.
+# Clipping the negative weights of a trained filter to 0 is not enough: the positive ones were trained to be
+# balanced by them. Train *under the constraint*.
 # </details>
 # <details><summary>Hint 2 for a</summary>
 #
-# `scipy.optimize.minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * n + [(None, None)])` minimises a function
-# under bounds. The loss is $\sum_i \ln(1 + e^{-y_i z_i}) + \frac{1}{2}\lVert w \rVert^2$ with $z = Xw + b$ and $y_i = \pm 1$; its gradient in $z_i$ is
-# $-y_i / (1 + e^{y_i z_i})$, and $X^\top$ times this, plus $w$, is the gradient in $w$. Keep $X$ sparse.
+# `scipy.optimize.minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * n +
+# [(None, None)])` minimises a function under bounds. The loss is $\sum_i \ln(1 + e^{-y_i z_i}) +
+# \frac{1}{2}\lVert w \rVert^2$ with $z = Xw + b$ and $y_i = \pm 1$; its gradient in $z_i$ is $-y_i / (1 +
+# e^{y_i z_i})$, and $X^\top$ times this, plus $w$, is the gradient in $w$. Keep $X$ sparse.
 # </details>
 # <details><summary>Hint for b</summary>
 #
-# The words worth changing are those in the mail with the largest weights. `analyse(text)` shows the words as the filter cuts them. Replace a word only
-# where it stands whole: `re.sub(rf"\b{re.escape(word)}\b", …, text, flags=re.IGNORECASE)`.
+# The words worth changing are those in the mail with the largest weights. `analyse(text)` shows the words
+# as the filter cuts them. Replace a word only where it stands whole: `re.sub(rf"\b{re.escape(word)}\b", …,
+# text, flags=re.IGNORECASE)`.
 # </details>
 
 # %%
 LOOKALIKE = dict(zip("aceiopsxyACEIOPSXY", "асеіорѕхуАСЕІОРЅХУ"))
 print("verify" == "verіfy", sorted(words_of("Please verify")), sorted(words_of("Please verіfy")))
+
 
 # %% solution="monotone"
 def train_monotone(texts, labels):
@@ -792,7 +941,9 @@ def train_monotone(texts, labels):
         return np.logaddexp(0, -margins).sum() + w @ w / 2, np.append(X.T @ slope + w, slope.sum())
 
     bounds = [(0, None)] * X.shape[1] + [(None, None)]
-    found = minimize(loss_and_gradient, np.zeros(X.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds).x
+    found = minimize(
+        loss_and_gradient, np.zeros(X.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds
+    ).x
     return dict(zip(vectorizer.get_feature_names_out(), found[:-1].tolist())), float(found[-1])
     ### END SOLUTION
 
@@ -800,11 +951,15 @@ def train_monotone(texts, labels):
 def obfuscate(text, weights, most):
     """Change letters of at most `most` words into look-alikes so that the score falls as far as possible."""
     ### BEGIN SOLUTION
-    strongest = sorted((word for word in words_of(text) if weights.get(word, 0) > 0), key=lambda word: -weights[word])
+    strongest = sorted(
+        (word for word in words_of(text) if weights.get(word, 0) > 0), key=lambda word: -weights[word]
+    )
     changeable = [word for word in strongest if any(letter in LOOKALIKE for letter in word)]
+    twin = str.maketrans(LOOKALIKE)
     for word in changeable[:most]:
-        twin = str.maketrans(LOOKALIKE)
-        text = re.sub(rf"\b{re.escape(word)}\b", lambda match: match[0].translate(twin), text, flags=re.IGNORECASE)
+        text = re.sub(
+            rf"\b{re.escape(word)}\b", lambda match: match[0].translate(twin), text, flags=re.IGNORECASE
+        )
     return text
     ### END SOLUTION
 
@@ -819,20 +974,31 @@ def _at_fpr(texts, labels, weights, bias, fpr=0.05):
 
 
 robust_weights, robust_bias = train_monotone(train.text.tolist(), train.phish.tolist())
-assert min(robust_weights.values()) >= 0, "a weight is negative: an attacker can lower the score by adding that word"
+assert min(robust_weights.values()) >= 0, (
+    "a weight is negative: an attacker can lower the score by adding that word"
+)
 robust_threshold, _recall = _at_fpr(test.text, test.phish, robust_weights, robust_bias)
-print(f"monotone filter: recall {_recall:.1%} at 5 % false positives; the unprotected one: {_at_fpr(test.text, test.phish, weights, bias)[1]:.1%}")
-assert _recall >= 0.88, f"it catches only {_recall:.0%} of unseen phishing at 5 % false positives; train under the constraint, do not clip afterwards"
+print(
+    f"monotone filter: recall {_recall:.1%} at 5 % false positives; the unprotected one: {_at_fpr(test.text, test.phish, weights, bias)[1]:.1%}"
+)
+assert _recall >= 0.88, (
+    f"it catches only {_recall:.0%} of unseen phishing at 5 % false positives; train under the constraint, do not clip afterwards"
+)
 ### BEGIN HIDDEN TESTS
-_rows_a, _rows_b = next(GroupShuffleSplit(1, test_size=0.4, random_state=99).split(corpus, groups=corpus.campaign))
+_rows_a, _rows_b = next(
+    GroupShuffleSplit(1, test_size=0.4, random_state=99).split(corpus, groups=corpus.campaign)
+)
 _a, _b = corpus.iloc[_rows_a], corpus.iloc[_rows_b]
 _w, _c = train_monotone(_a.text.tolist(), _a.phish.tolist())
 assert min(_w.values()) >= 0, "on other data a weight is negative"
 _recall = _at_fpr(_b.text, _b.phish, _w, _c)[1]
 assert _recall >= 0.86, f"trained on other campaigns it catches only {_recall:.0%} at 5 % false positives"
 for _text in _b[_b.phish == 1].text.iloc[:40]:
-    assert score(_text + " " + " ".join(everyday), _w, _c) >= score(_text, _w, _c) - 1e-9, "adding words lowers the score"
+    assert score(_text + " " + " ".join(everyday), _w, _c) >= score(_text, _w, _c) - 1e-9, (
+        "adding words lowers the score"
+    )
 ### END HIDDEN TESTS
+
 
 # %% tests="monotone" points=4
 def _reads_the_same(before, after):
@@ -843,7 +1009,14 @@ def _reads_the_same(before, after):
 
 def _best_logit(text, weights, most):
     """The lowest sum of weights that changing `most` words can reach."""
-    values = sorted((weights.get(w, 0.0) for w in words_of(text) if any(c in LOOKALIKE for c in w) and weights.get(w, 0.0) > 0), reverse=True)
+    values = sorted(
+        (
+            weights.get(w, 0.0)
+            for w in words_of(text)
+            if any(c in LOOKALIKE for c in w) and weights.get(w, 0.0) > 0
+        ),
+        reverse=True,
+    )
     return sum(weights.get(w, 0.0) for w in words_of(text)) - sum(values[:most])
 
 
@@ -851,9 +1024,13 @@ _toy = {"urgent": 2.0, "verify": 3.0, "bank": 0.5, "thumb": 9.0}
 _text = "URGENT: verify your bank by thumb, verify now"
 _got = obfuscate(_text, _toy, 1)
 assert _reads_the_same(_text, _got), "change letters only into their LOOKALIKE; everything else stays"
-assert words_of(_got) & {"urgent", "verify", "bank"} == {"urgent", "bank"}, "with one word to change, change the one with the largest weight that has a look-alike letter, wherever it stands"
+assert words_of(_got) & {"urgent", "verify", "bank"} == {"urgent", "bank"}, (
+    "with one word to change, change the one with the largest weight that has a look-alike letter, wherever it stands"
+)
 _got = obfuscate(_text, _toy, 2)
-assert _reads_the_same(_text, _got) and words_of(_got) & {"urgent", "verify", "bank"} == {"bank"}, "with two words to change, URGENT is the second: capitals have look-alikes as well, and stay capitals"
+assert _reads_the_same(_text, _got) and words_of(_got) & {"urgent", "verify", "bank"} == {"bank"}, (
+    "with two words to change, URGENT is the second: capitals have look-alikes as well, and stay capitals"
+)
 assert obfuscate(_text, _toy, 0) == _text, "with no word to change, the text stays as it is"
 ### BEGIN HIDDEN TESTS
 _w0 = {word: max(value, 0.0) for word, value in weights.items()}
@@ -863,44 +1040,74 @@ for _text in caught.text.iloc[::15]:
         assert _reads_the_same(_text, _got), "change letters only into their LOOKALIKE; everything else stays"
         assert len(words_of(_text) - words_of(_got)) <= _most, f"you changed more than {_most} words"
         _sum = sum(_filter.get(word, 0.0) for word in words_of(_got))
-        assert _sum <= _best_logit(_text, _filter, _most) + 1e-6, f"with {_most} words the score could fall further: take the words with the largest weights that have a look-alike letter"
+        assert _sum <= _best_logit(_text, _filter, _most) + 1e-6, (
+            f"with {_most} words the score could fall further: take the words with the largest weights that have a look-alike letter"
+        )
 ### END HIDDEN TESTS
 
 # %%
 _phish = test[test.phish == 1].text
 _hit = [text for text in _phish if score(text, robust_weights, robust_bias) > robust_threshold]
 _most = np.arange(0, 16)
-_changed = [np.mean([score(obfuscate(t, robust_weights, int(k)), robust_weights, robust_bias) <= robust_threshold for t in _hit[::4]]) for k in _most]
-_added = [np.mean([score(t + " " + " ".join(_footer[:k]), robust_weights, robust_bias) <= robust_threshold for t in _hit[::4]]) for k in _most]
+_changed = [
+    np.mean(
+        [
+            score(obfuscate(t, robust_weights, int(k)), robust_weights, robust_bias) <= robust_threshold
+            for t in _hit[::4]
+        ]
+    )
+    for k in _most
+]
+_added = [
+    np.mean(
+        [
+            score(t + " " + " ".join(_footer[:k]), robust_weights, robust_bias) <= robust_threshold
+            for t in _hit[::4]
+        ]
+    )
+    for k in _most
+]
 figure, axes = plt.subplots()
 axes.plot(_most, _changed, marker="o", label="changed into look-alikes")
 axes.plot(_most, _added, marker="s", linestyle="--", label="good words added")
-axes.set(xlabel="words", ylabel="evasion rate", ylim=(-0.03, 1.03), title="The monotone filter: one attack is dead, the next is not")
+axes.set(
+    xlabel="words",
+    ylabel="evasion rate",
+    ylim=(-0.03, 1.03),
+    title="The monotone filter: one attack is dead, the next is not",
+)
 axes.legend(loc="center right")
 plt.show()
-print(f"In words: adding {_most[-1]} good words lets {_added[-1]:.0%} through, changing {_most[5]} words {_changed[5]:.0%}, changing {_most[-1]} words {_changed[-1]:.0%}.")
+print(
+    f"In words: adding {_most[-1]} good words lets {_added[-1]:.0%} through, changing {_most[5]} words {_changed[5]:.0%}, changing {_most[-1]} words {_changed[-1]:.0%}."
+)
 
 # %% [markdown]
 # Three things to keep from this part.
 #
-# - **A defence answers one attacker.** The monotone filter is *proof* against added words, and falls to changed ones. Folding look-alikes back
-#   to Latin letters before scoring (Unicode's confusables table, UTS #39) closes this door too, and the next attacker writes `ver ify`, or puts the text in
-#   an image.
-# - **It has a price.** Compare the two recalls that the check printed. Robustness is paid for in accuracy on ordinary traffic.
-# - **Measure against an attacker who knows the defence.** An evaluation with yesterday's attack says little (Carlini & Wagner, *Adversarial Examples
-#   Are Not Easily Detected*, 2017; Tramèr et al., *On Adaptive Attacks*, 2020). Every month of this course comes back to this.
+# - **A defence answers one attacker.** The monotone filter is *proof* against added words, and falls to
+#   changed ones. Folding look-alikes back to Latin letters before scoring (Unicode's confusables table, UTS
+#   #39) closes this door too, and the next attacker writes `ver ify`, or puts the text in an image.
+# - **It has a price.** Compare the two recalls that the check printed. Robustness is paid for in accuracy
+#   on ordinary traffic.
+# - **Measure against an attacker who knows the defence.** An evaluation with yesterday's attack says little
+#   (Carlini & Wagner, *Adversarial Examples Are Not Easily Detected*, 2017; Tramèr et al., *On Adaptive
+#   Attacks*, 2020). Every month of this course comes back to this.
 
 # %% [markdown]
 # ## 3 · What really happened
 #
-# Evasion is one of many ways. This is the catalogue of the course: real events from 2016 to 2026, each with a source you can look
-# up. Most were found out because somebody wrote about them; expect many that nobody wrote about.
+# Evasion is one of many ways. This is the catalogue of the course: real events from 2016 to 2026, each with
+# a source you can look up. Most were found out because somebody wrote about them; expect many that nobody
+# wrote about.
 #
 # Three shared vocabularies sort them. You will meet them every month, so learn what each one answers:
 #
-# - **OWASP Top 10 lists**: *which weakness?* `LLM01:2026` … for language-model applications, `ML01:2023` … for machine learning. Ids are
-#   only good with their edition: eight of ten LLM ids changed meaning between 2025 and 2026.
-# - **MITRE ATLAS**: *what did the attacker do?* Tactics are goals (`AML.TA0004` Initial Access), techniques are ways to reach them.
+# - **OWASP Top 10 lists**: *which weakness?* `LLM01:2026` … for language-model applications, `ML01:2023` …
+#   for machine learning. Ids are only good with their edition: eight of ten LLM ids changed meaning between
+#   2025 and 2026.
+# - **MITRE ATLAS**: *what did the attacker do?* Tactics are goals (`AML.TA0004` Initial Access), techniques
+#   are ways to reach them.
 # - **NIST AI 100-2 E2025**: *which class of attack in theory?* (`NISTAML.022` Evasion.)
 
 # %%
@@ -917,29 +1124,36 @@ UNSORTED = [
     "malicious-pickles", "air-canada", "llmjacking", "echoleak", "replit-database", "claude-distillation",
 ]  # fmt: skip
 for event in events[events.id.isin(UNSORTED)].itertuples():
-    print(f"{event.id} ({event.date}): {event.title}\n    {event.happened}\n    entry: {event.entry}\n    consequence: {event.consequence}\n    {event.source}\n")
+    print(
+        f"{event.id} ({event.date}): {event.title}\n    {event.happened}\n    entry: {event.entry}\n    consequence: {event.consequence}\n    {event.source}\n"
+    )
 
 # %%
-CATALOGUE = {source: {id: standards.name(id) for id in standards.ids(source)} for source in ("OWASP LLM 2026", "OWASP ML 2023", "ATLAS tactics")}
+CATALOGUE = {
+    source: {id: standards.name(id) for id in standards.ids(source)}
+    for source in ("OWASP LLM 2026", "OWASP ML 2023", "ATLAS tactics")
+}
 for source, entries in CATALOGUE.items():
     print(source, *(f"    {id:14} {name}" for id, name in entries.items()), sep="\n")
 
 # %% [markdown] exercise="sort-incidents" objective="m01.1" minutes=70 difficulty=2 standards=["LLM01:2026", "LLM02:2026", "ML06:2023"]
 # ### 3.1 Sort twelve incidents, and map them
 #
-# **a)** Write `classify()`. It returns a dictionary: for each id in `UNSORTED` a pair *(OWASP id, ATLAS tactic id)*.
+# **a)** Write `classify()`. It returns a dictionary: for each id in `UNSORTED` a pair *(OWASP id, ATLAS
+# tactic id)*.
 #
 # - The OWASP id names the **weakness** that made it possible, from either list.
-# - The tactic is one that the attacker clearly reached; where nobody attacked (a leak by mistake, a wrong answer), take the harm
-#   itself, `AML.TA0011` Impact.
+# - The tactic is one that the attacker clearly reached; where nobody attacked (a leak by mistake, a wrong
+#   answer), take the harm itself, `AML.TA0011` Impact.
 #
-# Some events fit more than one label, and every fair reading counts. Label all twelve; ten must be right, separately for OWASP (4 points)
-# and for tactics (3 points). Read before you label: a title alone misleads.
+# Some events fit more than one label, and every fair reading counts. Label all twelve; ten must be right,
+# separately for OWASP (4 points) and for tactics (3 points). Read before you label: a title alone misleads.
 #
-# **b)** Write `tactic_matrix(labels, tactics)`. `labels` maps an incident's id to the list of tactics it reached; `tactics` lists
-# all tactics in the order of the ATLAS matrix. Return a pandas data frame of 0 and 1 (integers): one row an incident in the order of
-# `labels`, one column a tactic in the order of `tactics`, also for tactics that never occur. A tactic that is not in `tactics`
-# raises a `ValueError` that names it. (4 points)
+# **b)** Write `tactic_matrix(labels, tactics)`. `labels` maps an incident's id to the list of tactics it
+# reached; `tactics` lists all tactics in the order of the ATLAS matrix. Return a pandas data frame of 0 and
+# 1 (integers): one row an incident in the order of `labels`, one column a tactic in the order of `tactics`,
+# also for tactics that never occur. A tactic that is not in `tactics` raises a `ValueError` that names it.
+# (4 points)
 #
 # ```python
 # tactic_matrix({"a": ["T2"], "b": ["T1", "T2"]}, ["T1", "T2", "T3"])
@@ -950,19 +1164,21 @@ for source, entries in CATALOGUE.items():
 #
 # <details><summary>Hint 1 for a</summary>
 #
-# Ask three questions of each event. Whose *input* was trusted too much? Which *component* came from somebody else? What did the system
-# *give away or do* that it should not have been able to?
+# Ask three questions of each event. Whose *input* was trusted too much? Which *component* came from
+# somebody else? What did the system *give away or do* that it should not have been able to?
 # </details>
 # <details><summary>Hint 2 for a</summary>
 #
-# A package or a model file that brings code with it is supply chain. A chatbot that is simply wrong is misinformation, and needs no attacker. A bill that
-# somebody else runs up is unbounded consumption. An agent that deletes what it should not be able to delete has too much agency.
+# A package or a model file that brings code with it is supply chain. A chatbot that is simply wrong is
+# misinformation, and needs no attacker. A bill that somebody else runs up is unbounded consumption. An
+# agent that deletes what it should not be able to delete has too much agency.
 # </details>
 # <details><summary>Hint for b</summary>
 #
-# A nested list comprehension makes the rows: `[[int(tactic in reached) for tactic in tactics] for reached in labels.values()]`.
-# Look for strangers first.
+# A nested list comprehension makes the rows: `[[int(tactic in reached) for tactic in tactics] for reached
+# in labels.values()]`. Look for strangers first.
 # </details>
+
 
 # %% solution="sort-incidents"
 def classify():
@@ -1003,7 +1219,8 @@ assert not _missing, f"no answer yet for {', '.join(_missing)}"
 for _id, _pair in _answer.items():
     assert len(_pair) == 2, f"{_id}: give a pair (OWASP id, ATLAS tactic id), not {_pair}"
     assert any(_pair[0] in CATALOGUE[list_] for list_ in ("OWASP LLM 2026", "OWASP ML 2023")), (
-        f"{_id}: {_pair[0]!r} is in neither OWASP list; write the id with its edition, such as LLM07:2026")
+        f"{_id}: {_pair[0]!r} is in neither OWASP list; write the id with its edition, such as LLM07:2026"
+    )
 print("every incident has an OWASP id; whether they fit is checked at grading")
 ### BEGIN HIDDEN TESTS
 _accept = {
@@ -1021,14 +1238,18 @@ _accept = {
     "claude-distillation": "ML05:2023 LLM06:2026",
 }
 _wrong = [id for id, labels in _accept.items() if _answer[id][0] not in labels.split()]
-assert len(_wrong) <= 2, f"{len(_wrong)} of 12 OWASP labels do not name the weakness; read again: {', '.join(_wrong)}"
+assert len(_wrong) <= 2, (
+    f"{len(_wrong)} of 12 OWASP labels do not name the weakness; read again: {', '.join(_wrong)}"
+)
 ### END HIDDEN TESTS
 
 # %% tests="sort-incidents" points=3
 _missing = [id for id in UNSORTED if id not in classify()]
 assert not _missing, f"no answer yet for {', '.join(_missing)}"
 for _id, _pair in classify().items():
-    assert _pair[1] in CATALOGUE["ATLAS tactics"], f"{_id}: {_pair[1]!r} is no ATLAS tactic; tactics look like AML.TA0004, techniques like AML.T0015 do not count here"
+    assert _pair[1] in CATALOGUE["ATLAS tactics"], (
+        f"{_id}: {_pair[1]!r} is no ATLAS tactic; tactics look like AML.TA0004, techniques like AML.T0015 do not count here"
+    )
 print("every incident has an ATLAS tactic; whether they fit is checked at grading")
 ### BEGIN HIDDEN TESTS
 _accept = {
@@ -1045,14 +1266,22 @@ _accept = {
     "replit-database": "11 05 12",
     "claude-distillation": "10 00 03 11 09 04",
 }
-_wrong = [id for id, tactics in _accept.items() if classify()[id][1].removeprefix("AML.TA00") not in tactics.split()]
-assert len(_wrong) <= 2, f"{len(_wrong)} of 12 tactics were not reached in the event as told; read again: {', '.join(_wrong)}"
+_wrong = [
+    id for id, tactics in _accept.items() if classify()[id][1].removeprefix("AML.TA00") not in tactics.split()
+]
+assert len(_wrong) <= 2, (
+    f"{len(_wrong)} of 12 tactics were not reached in the event as told; read again: {', '.join(_wrong)}"
+)
 ### END HIDDEN TESTS
 
 # %% tests="sort-incidents" points=4
 _got = tactic_matrix({"a": ["T2"], "b": ["T1", "T2"]}, ["T1", "T2", "T3"])
-assert list(_got.index) == ["a", "b"] and list(_got.columns) == ["T1", "T2", "T3"], "rows are incidents, columns are all tactics, both in the order given"
-assert _got.to_numpy().tolist() == [[0, 1, 0], [1, 1, 0]], f"the example should give [[0, 1, 0], [1, 1, 0]], not {_got.to_numpy().tolist()}"
+assert list(_got.index) == ["a", "b"] and list(_got.columns) == ["T1", "T2", "T3"], (
+    "rows are incidents, columns are all tactics, both in the order given"
+)
+assert _got.to_numpy().tolist() == [[0, 1, 0], [1, 1, 0]], (
+    f"the example should give [[0, 1, 0], [1, 1, 0]], not {_got.to_numpy().tolist()}"
+)
 assert _got.to_numpy().dtype.kind in "iu", f"the cells are integers, not {_got.to_numpy().dtype}"
 try:
     tactic_matrix({"a": ["T9"]}, ["T1"])
@@ -1064,11 +1293,20 @@ assert "T9" in _said, "the message of the ValueError must name the unknown tacti
 ### BEGIN HIDDEN TESTS
 _rng = np.random.default_rng(17)
 _tactics = [f"AML.TA{k:04}" for k in _rng.permutation(16)]
-_labels = {f"event-{k}": [_tactics[j] for j in sorted(_rng.choice(12, _rng.integers(0, 5), replace=False))] for k in _rng.permutation(20)}
+_labels = {
+    f"event-{k}": [_tactics[j] for j in sorted(_rng.choice(12, _rng.integers(0, 5), replace=False))]
+    for k in _rng.permutation(20)
+}
 _got = tactic_matrix(_labels, _tactics)
-assert list(_got.index) == list(_labels) and list(_got.columns) == _tactics, "keep the order of incidents and tactics, and all of them"
-assert _got.to_numpy().tolist() == [[int(t in reached) for t in _tactics] for reached in _labels.values()], "a cell is 1 if the incident reached the tactic, else 0"
-assert tactic_matrix({"a": ["x", "x"]}, ["x"]).iloc[0, 0] == 1, "a tactic that is listed twice still counts once"
+assert list(_got.index) == list(_labels) and list(_got.columns) == _tactics, (
+    "keep the order of incidents and tactics, and all of them"
+)
+assert _got.to_numpy().tolist() == [[int(t in reached) for t in _tactics] for reached in _labels.values()], (
+    "a cell is 1 if the incident reached the tactic, else 0"
+)
+assert tactic_matrix({"a": ["x", "x"]}, ["x"]).iloc[0, 0] == 1, (
+    "a tactic that is listed twice still counts once"
+)
 ### END HIDDEN TESTS
 
 # %%
@@ -1077,7 +1315,13 @@ _matrix = tactic_matrix(_labels, list(CATALOGUE["ATLAS tactics"]))
 figure, axes = plt.subplots(figsize=(8.5, 10))
 _mine = _matrix.mul([2 if id in UNSORTED else 1 for id in _matrix.index], axis=0)
 axes.imshow(_mine, cmap=ListedColormap(["#F2F2F2", "#0072B2", "#E69F00"]), aspect="auto")
-axes.set_xticks(range(len(_matrix.columns)), CATALOGUE["ATLAS tactics"].values(), rotation=55, ha="right", rotation_mode="anchor")
+axes.set_xticks(
+    range(len(_matrix.columns)),
+    CATALOGUE["ATLAS tactics"].values(),
+    rotation=55,
+    ha="right",
+    rotation_mode="anchor",
+)
 axes.set_yticks(range(len(_matrix)), [f"{row.id} ({row.year})" for row in events.itertuples()], fontsize=9)
 axes.set_xticks(np.arange(len(_matrix.columns)) - 0.5, minor=True)
 axes.set_yticks(np.arange(len(_matrix)) - 0.5, minor=True)
@@ -1087,39 +1331,52 @@ axes.tick_params(which="both", length=0)
 axes.set_title("Which ATLAS tactics the incidents reached (orange: sorted by you)")
 plt.show()
 _top = _matrix.sum().sort_values(ascending=False)
-print("In words:", "; ".join(f"{CATALOGUE['ATLAS tactics'][id]} in {count} of {len(_matrix)}" for id, count in _top.head(4).items()))
+print(
+    "In words:",
+    "; ".join(
+        f"{CATALOGUE['ATLAS tactics'][id]} in {count} of {len(_matrix)}" for id, count in _top.head(4).items()
+    ),
+)
 
 # %% [markdown]
-# Read the map with care. Its columns are what got *reported*, by whom, and for which audience. Exfiltration and impact are visible, so they are full;
-# reconnaissance leaves no trace in a press release, so it is empty. It is a map of evidence, not of risk. Risk needs your own system: the next part.
+# Read the map with care. Its columns are what got *reported*, by whom, and for which audience. Exfiltration
+# and impact are visible, so they are full; reconnaissance leaves no trace in a press release, so it is
+# empty. It is a map of evidence, not of risk. Risk needs your own system: the next part.
 
 # %% [markdown]
 # ## 4 · The threat model of Meridian
 #
-# A *threat model* answers four questions: what are we working on, what can go wrong, what are we going to do about it, did we do a
-# good job (Shostack, *Threat Modeling*, 2014). Month 2 is about nothing else. Here you do the first two for Meridian's three systems,
-# as data.
+# A *threat model* answers four questions: what are we working on, what can go wrong, what are we going to
+# do about it, did we do a good job (Shostack, *Threat Modeling*, 2014). Month 2 is about nothing else. Here
+# you do the first two for Meridian's three systems, as data.
 #
-# The description knows *elements* (people outside, processes, data stores, models, tools), each in a *trust zone*, and *flows* between
-# them. A flow between two zones crosses a *trust boundary*: on its far side, somebody else decides what is sent. `value`, 1 to 5, is
-# the worth of the best thing that lies at an element, and `stages` are the stages of the machine-learning life cycle it serves.
+# The description knows *elements* (people outside, processes, data stores, models, tools), each in a *trust
+# zone*, and *flows* between them. A flow between two zones crosses a *trust boundary*: on its far side,
+# somebody else decides what is sent. `value`, 1 to 5, is the worth of the best thing that lies at an
+# element, and `stages` are the stages of the machine-learning life cycle it serves.
 
 # %%
 bank = meridian.load()
 _worth = {asset.element: asset.value for asset in sorted(bank.assets, key=lambda asset: asset.value)}
 ELEMENTS = [
-    {"id": e.id, "kind": e.kind, "zone": e.zone, "stages": list(e.stages), "value": _worth.get(e.id, 1)} for e in bank.elements
+    {"id": e.id, "kind": e.kind, "zone": e.zone, "stages": list(e.stages), "value": _worth.get(e.id, 1)}
+    for e in bank.elements
 ]
-FLOWS = [{"from": f.source, "to": f.target, "carries": f.carries, "authenticated": f.authenticated} for f in bank.flows]
+FLOWS = [
+    {"from": f.source, "to": f.target, "carries": f.carries, "authenticated": f.authenticated}
+    for f in bank.flows
+]
 _table = pd.DataFrame(ELEMENTS)
 _table["stages"] = _table.stages.str.join(", ")
 show(_table)
-print(f"{len(FLOWS)} flows, {sum(bank.crosses_boundary(f) for f in bank.flows)} of them cross a trust boundary, "
-      f"{sum(not f.authenticated for f in bank.flows)} do not say for sure who sent them")
+print(
+    f"{len(FLOWS)} flows, {sum(bank.crosses_boundary(f) for f in bank.flows)} of them cross a trust boundary, "
+    f"{sum(not f.authenticated for f in bank.flows)} do not say for sure who sent them"
+)
 
 # %% [markdown]
-# The rules below say what can go wrong where. They are few and coarse; that is what rules are like. A rule fits an element of its
-# `kind` that serves its `stage`.
+# The rules below say what can go wrong where. They are few and coarse; that is what rules are like. A rule
+# fits an element of its `kind` that serves its `stage`.
 
 # %%
 RULES = [
@@ -1137,26 +1394,27 @@ show(pd.DataFrame([{**rule, "name": standards.name(rule["threat"])} for rule in 
 # %% [markdown] exercise="threats" objective="m01.2" minutes=40 difficulty=3 standards=["AIRMF-MAP:1.0", "AML.T0020", "AML.T0053"]
 # ### 4.1 Enumerate and rank
 #
-# Write `enumerate_threats(elements, flows, rules)`. It returns a list of dictionaries with the keys `element`, `threat`, `likelihood` and
-# `risk`, one for each element and rule that fit:
+# Write `enumerate_threats(elements, flows, rules)`. It returns a list of dictionaries with the keys
+# `element`, `threat`, `likelihood` and `risk`, one for each element and rule that fit:
 #
 # - A rule fits an element if the kinds are equal and the rule's `stage` is one of the element's `stages`.
-# - The likelihood starts at the rule's. It rises by 1 if **some** flow *into* the element is not authenticated, and by 1 if **some** flow
-#   into it comes from another zone. It never exceeds 5.
+# - The likelihood starts at the rule's. It rises by 1 if **some** flow *into* the element is not
+#   authenticated, and by 1 if **some** flow into it comes from another zone. It never exceeds 5.
 # - `risk` is the likelihood times the element's `value`.
 #
 # Order: highest risk first; equal risks by element id, then by threat id.
 #
 # <details><summary>Hint 1</summary>
 #
-# Make a dictionary `zone = {element["id"]: element["zone"] for element in elements}` first, and for each element the list of flows that
-# have it as `"to"`.
+# Make a dictionary `zone = {element["id"]: element["zone"] for element in elements}` first, and for each
+# element the list of flows that have it as `"to"`.
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# `any(not flow["authenticated"] for flow in incoming)` is `True` or `False`, and Python adds them as 1 and 0. Sort with
-# `key=lambda t: (-t["risk"], t["element"], t["threat"])`.
+# `any(not flow["authenticated"] for flow in incoming)` is `True` or `False`, and Python adds them as 1 and
+# 0. Sort with `key=lambda t: (-t["risk"], t["element"], t["threat"])`.
 # </details>
+
 
 # %% solution="threats"
 def enumerate_threats(elements, flows, rules):
@@ -1172,7 +1430,12 @@ def enumerate_threats(elements, flows, rules):
             if rule["kind"] == element["kind"] and rule["stage"] in element["stages"]:
                 likelihood = min(5, rule["likelihood"] + anyone + crossing)
                 threats.append(
-                    {"element": element["id"], "threat": rule["threat"], "likelihood": likelihood, "risk": likelihood * element["value"]}
+                    {
+                        "element": element["id"],
+                        "threat": rule["threat"],
+                        "likelihood": likelihood,
+                        "risk": likelihood * element["value"],
+                    }
                 )
     return sorted(threats, key=lambda t: (-t["risk"], t["element"], t["threat"]))
     ### END SOLUTION
@@ -1190,20 +1453,33 @@ _flows = [
     {"from": "model", "to": "app", "carries": "z", "authenticated": False},
 ]
 _got = enumerate_threats(_elements, _flows, RULES)
-assert len(_got) == 3, f"three threats fit this small system (two to the model, one to the store), you found {len(_got)}"
+assert len(_got) == 3, (
+    f"three threats fit this small system (two to the model, one to the store), you found {len(_got)}"
+)
 _by_name = {(t["element"], t["threat"]): t for t in _got}
-assert _by_name["model", "AML.T0015"]["likelihood"] == 4, "evasion of the model starts at 3 and rises by 1, because a flow into it comes from another zone"
-assert _by_name["store", "AML.T0020"]["likelihood"] == 3, "poisoning of the store starts at 2 and rises by 1, because a flow into it is not authenticated"
+assert _by_name["model", "AML.T0015"]["likelihood"] == 4, (
+    "evasion of the model starts at 3 and rises by 1, because a flow into it comes from another zone"
+)
+assert _by_name["store", "AML.T0020"]["likelihood"] == 3, (
+    "poisoning of the store starts at 2 and rises by 1, because a flow into it is not authenticated"
+)
 assert _by_name["model", "AML.T0015"]["risk"] == 16, "risk is likelihood times value: 4 × 4"
-assert [t["risk"] for t in _got] == [16, 12, 6], f"the highest risk comes first: 16, 12, 6, not {[t['risk'] for t in _got]}"
+assert [t["risk"] for t in _got] == [16, 12, 6], (
+    f"the highest risk comes first: 16, 12, 6, not {[t['risk'] for t in _got]}"
+)
+
+
 ### BEGIN HIDDEN TESTS
 def _reference(elements, flows, rules):
     by_id = {e["id"]: e for e in elements}
     found = []
     for e in elements:
         extra = {(True, True): 2, (True, False): 1, (False, True): 1, (False, False): 0}[
-            (not all(f["authenticated"] for f in flows if f["to"] == e["id"]),
-             not all(by_id[f["from"]]["zone"] == e["zone"] for f in flows if f["to"] == e["id"]))]
+            (
+                not all(f["authenticated"] for f in flows if f["to"] == e["id"]),
+                not all(by_id[f["from"]]["zone"] == e["zone"] for f in flows if f["to"] == e["id"]),
+            )
+        ]
         for r in rules:
             if r["kind"] == e["kind"] and r["stage"] in e["stages"]:
                 size = min(5, r["likelihood"] + extra)
@@ -1211,25 +1487,47 @@ def _reference(elements, flows, rules):
     return [{"element": i, "threat": t, "likelihood": s, "risk": -r} for r, i, t, s in sorted(found)]
 
 
+def _key(threat):
+    return threat["element"], threat["threat"]
+
+
 _rng = np.random.default_rng(31)
-_kinds, _stages = ["data store", "process", "model", "tool", "external entity"], ["data collection", "registry", "training", "inference", "monitoring"]
+_kinds, _stages = (
+    ["data store", "process", "model", "tool", "external entity"],
+    ["data collection", "registry", "training", "inference", "monitoring"],
+)
 for _k in range(25):
     _n = int(_rng.integers(2, 12))
     _elements = [
-        {"id": f"e{j}", "kind": str(_rng.choice(_kinds)), "zone": str(_rng.choice(["a", "b"])), "value": int(_rng.integers(1, 6)),
-         "stages": [str(s) for s in _rng.choice(_stages, _rng.integers(0, 4), replace=False)]}
+        {
+            "id": f"e{j}",
+            "kind": str(_rng.choice(_kinds)),
+            "zone": str(_rng.choice(["a", "b"])),
+            "value": int(_rng.integers(1, 6)),
+            "stages": [str(s) for s in _rng.choice(_stages, _rng.integers(0, 4), replace=False)],
+        }
         for j in _rng.permutation(_n)
     ]
     _flows = [
-        {"from": f"e{_rng.integers(_n)}", "to": f"e{_rng.integers(_n)}", "carries": "", "authenticated": bool(_rng.random() < 0.6)}
+        {
+            "from": f"e{_rng.integers(_n)}",
+            "to": f"e{_rng.integers(_n)}",
+            "carries": "",
+            "authenticated": bool(_rng.random() < 0.6),
+        }
         for _ in range(_rng.integers(0, 2 * _n))
     ]
     _rules = [{**r, "likelihood": int(_rng.integers(1, 6))} for r in RULES]
     _got, _want = enumerate_threats(_elements, _flows, _rules), _reference(_elements, _flows, _rules)
-    _key = lambda t: (t["element"], t["threat"])
-    assert sorted(map(_key, _got)) == sorted(map(_key, _want)), "on another system you find other threats: kind and one of the stages must fit"
-    assert {_key(t): t["likelihood"] for t in _got} == {_key(t): t["likelihood"] for t in _want}, "on another system a likelihood differs: only flows into the element count, each condition adds 1 at most, and 5 is the limit"
-    assert [(_key(t), t["risk"]) for t in _got] == [(_key(t), t["risk"]) for t in _want], "on another system risk or order differ: highest risk first, then element id, then threat id"
+    assert sorted(map(_key, _got)) == sorted(map(_key, _want)), (
+        "on another system you find other threats: kind and one of the stages must fit"
+    )
+    assert {_key(t): t["likelihood"] for t in _got} == {_key(t): t["likelihood"] for t in _want}, (
+        "on another system a likelihood differs: only flows into the element count, each condition adds 1 at most, and 5 is the limit"
+    )
+    assert [(_key(t), t["risk"]) for t in _got] == [(_key(t), t["risk"]) for t in _want], (
+        "on another system risk or order differ: highest risk first, then element id, then threat id"
+    )
 ### END HIDDEN TESTS
 
 # %%
@@ -1239,29 +1537,37 @@ print(f"{len(_ranked)} threats; the ten with the highest risk:")
 show(_ranked.head(10))
 
 # %% [markdown]
-# A ranking like this is a place to start, no more. Likelihood and value are guesses on a scale of five, and multiplying guesses makes
-# them look exact (month 2 shows where such a matrix ranks wrongly). Its use is that it asks the same questions of *every* element.
-# Look at what came out on top, and ask whether you would have thought of it.
+# A ranking like this is a place to start, no more. Likelihood and value are guesses on a scale of five, and
+# multiplying guesses makes them look exact (month 2 shows where such a matrix ranks wrongly). Its use is
+# that it asks the same questions of *every* element. Look at what came out on top, and ask whether you
+# would have thought of it.
 #
 # ### Paths, not points
 #
-# An attacker does not want the top of your list. They want the *crown jewel*, here the bookings of all accounts in the core ledger,
-# and take whatever chain of steps is cheapest. Each step of `ATTACK_STEPS` says: who controls `from` can take control of `to`, for so
-# many person-`days`, estimated. `ENTRIES` is where anybody may begin.
+# An attacker does not want the top of your list. They want the *crown jewel*, here the bookings of all
+# accounts in the core ledger, and take whatever chain of steps is cheapest. Each step of `ATTACK_STEPS`
+# says: who controls `from` can take control of `to`, for so many person-`days`, estimated. `ENTRIES` is
+# where anybody may begin.
 
 # %%
-ATTACK_STEPS = [{"from": s.source, "to": s.target, "technique": s.technique, "days": s.days, "how": s.how} for s in bank.attack_steps]
+ATTACK_STEPS = [
+    {"from": s.source, "to": s.target, "technique": s.technique, "days": s.days, "how": s.how}
+    for s in bank.attack_steps
+]
 ENTRIES, JEWEL = list(bank.entry_points), bank.crown_jewel.element
 print("entries:", ", ".join(ENTRIES), "\ncrown jewel:", JEWEL, f"({bank.crown_jewel.name})\n")
 for step in ATTACK_STEPS[:6]:
-    print(f"{step['from']:>12} → {step['to']:<16} {step['days']:>4} days  {step['technique']:14} {step['how']}")
+    print(
+        f"{step['from']:>12} → {step['to']:<16} {step['days']:>4} days  {step['technique']:14} {step['how']}"
+    )
 print(f"… and {len(ATTACK_STEPS) - 6} more")
 
 # %% [markdown] exercise="paths" objective="m01.2" minutes=40 difficulty=3 standards=["AML.T0051", "AML.T0053", "AML.T0010"]
 # ### 4.2 The cheapest paths to the crown jewel
 #
-# Write `cheapest_paths(steps, entries, jewel, count)`. It returns a list of pairs *(days, path)*: the `count` cheapest paths from any entry
-# to the jewel, cheapest first. `path` is the list of elements from entry to jewel, `days` the sum over its steps.
+# Write `cheapest_paths(steps, entries, jewel, count)`. It returns a list of pairs *(days, path)*: the
+# `count` cheapest paths from any entry to the jewel, cheapest first. `path` is the list of elements from
+# entry to jewel, `days` the sum over its steps.
 #
 # - A path visits no element twice. (No step leads into an entry.)
 # - If several steps join the same two elements, an attacker takes the cheapest; the path counts once.
@@ -1270,14 +1576,17 @@ print(f"… and {len(ATTACK_STEPS) - 6} more")
 #
 # <details><summary>Hint 1</summary>
 #
-# Put the steps into a `networkx.DiGraph`, keeping the cheapest of parallel ones. `nx.shortest_simple_paths(graph, source, target, weight="days")`
-# yields paths from one source in order of cost (Yen's algorithm, 1971).
+# Put the steps into a `networkx.DiGraph`, keeping the cheapest of parallel ones.
+# `nx.shortest_simple_paths(graph, source, target, weight="days")` yields paths from one source in order of
+# cost (Yen's algorithm, 1971).
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# For several entries: take the first `count` paths of each, join the lists, sort, cut. `itertools.islice` takes the first few of a generator.
-# It raises `nx.NetworkXNoPath` where there is no path and `nx.NodeNotFound` for an unknown element.
+# For several entries: take the first `count` paths of each, join the lists, sort, cut. `itertools.islice`
+# takes the first few of a generator. It raises `nx.NetworkXNoPath` where there is no path and
+# `nx.NodeNotFound` for an unknown element.
 # </details>
+
 
 # %% solution="paths"
 def cheapest_paths(steps, entries, jewel, count):
@@ -1305,9 +1614,15 @@ _steps = [
     {"from": "side", "to": "b", "days": 9.0},
 ]  # fmt: skip
 _got = [(float(days), list(path)) for days, path in cheapest_paths(_steps, ["in", "side"], "gold", 2)]
-assert _got == [(3.5, ["in", "a", "b", "gold"]), (5.0, ["in", "a", "gold"])], f"the two cheapest paths are in-a-b-gold (3.5) and in-a-gold (5.0, with the cheaper of two steps), not {_got}"
-assert len(cheapest_paths(_steps, ["in", "side"], "gold", 10)) == 4, "there are four paths in all: two from in, two from side"
+assert _got == [(3.5, ["in", "a", "b", "gold"]), (5.0, ["in", "a", "gold"])], (
+    f"the two cheapest paths are in-a-b-gold (3.5) and in-a-gold (5.0, with the cheaper of two steps), not {_got}"
+)
+assert len(cheapest_paths(_steps, ["in", "side"], "gold", 10)) == 4, (
+    "there are four paths in all: two from in, two from side"
+)
 assert list(cheapest_paths(_steps, ["in"], "silver", 3)) == [], "where no path leads, the list is empty"
+
+
 ### BEGIN HIDDEN TESTS
 def _all_paths(steps, entries, jewel):
     """Every simple path by plain search."""
@@ -1329,18 +1644,33 @@ _rng = np.random.default_rng(12)
 for _k in range(20):
     _names = ["in", "door", *"abcde", "gold"]
     _steps = [
-        {"from": str(_rng.choice(_names[:-1])), "to": str(_rng.choice(_names[2:])), "days": float(_rng.integers(1, 500)) / 32}
+        {
+            "from": str(_rng.choice(_names[:-1])),
+            "to": str(_rng.choice(_names[2:])),
+            "days": float(_rng.integers(1, 500)) / 32,
+        }
         for _ in range(18)
     ]
     _steps = [s for s in _steps if s["from"] != s["to"]]
     _want = _all_paths(_steps, ["in", "door", "nowhere"], "gold")
-    _got = [(float(days), list(path)) for days, path in cheapest_paths(_steps, ["in", "door", "nowhere"], "gold", 3)]
-    assert len(_got) == min(3, len(_want)), f"on another system there are {len(_want)} paths and 3 are asked for; you returned {len(_got)}"
-    assert [days for days, _ in _got] == [days for days, _ in _want[:3]], "on another system your paths are not the cheapest, or not in order"
-    assert all((days, path) in _want for days, path in _got), "on another system days and path do not belong together"
+    _got = [
+        (float(days), list(path))
+        for days, path in cheapest_paths(_steps, ["in", "door", "nowhere"], "gold", 3)
+    ]
+    assert len(_got) == min(3, len(_want)), (
+        f"on another system there are {len(_want)} paths and 3 are asked for; you returned {len(_got)}"
+    )
+    assert [days for days, _ in _got] == [days for days, _ in _want[:3]], (
+        "on another system your paths are not the cheapest, or not in order"
+    )
+    assert all((days, path) in _want for days, path in _got), (
+        "on another system days and path do not belong together"
+    )
     assert len({tuple(path) for _, path in _got}) == len(_got), "a path may appear once only"
 _got = [(float(days), list(path)) for days, path in cheapest_paths(ATTACK_STEPS, ENTRIES, JEWEL, 3)]
-assert _got == _all_paths(ATTACK_STEPS, ENTRIES, JEWEL)[:3], "the three cheapest paths to Meridian's crown jewel are others"
+assert _got == _all_paths(ATTACK_STEPS, ENTRIES, JEWEL)[:3], (
+    "the three cheapest paths to Meridian's crown jewel are others"
+)
 ### END HIDDEN TESTS
 
 # %%
@@ -1357,38 +1687,76 @@ _place = {id: (x, (y + (_seen[x] - 1) / 2) * 7 / max(_seen[x], 1)) for id, (x, y
 figure, axes = plt.subplots(figsize=(9.5, 6))
 _arrow = {"arrowstyle": "-|>", "shrinkA": 24, "shrinkB": 24, "connectionstyle": "arc3,rad=0.08"}
 for _step in ATTACK_STEPS:
-    axes.annotate("", _place[_step["to"]], _place[_step["from"]], arrowprops={**_arrow, "color": "#BBBBBB", "lw": 1})
+    axes.annotate(
+        "", _place[_step["to"]], _place[_step["from"]], arrowprops={**_arrow, "color": "#BBBBBB", "lw": 1}
+    )
 for _n, (_days, _path) in reversed(list(enumerate(_paths))):
     for _a, _b in zip(_path, _path[1:]):
-        axes.annotate("", _place[_b], _place[_a], arrowprops={**_arrow, "color": f"C{_n}", "lw": 4 - _n, "ls": ["-", "--", ":"][_n], "connectionstyle": f"arc3,rad={0.08 + 0.07 * _n}"})
+        axes.annotate(
+            "",
+            _place[_b],
+            _place[_a],
+            arrowprops={
+                **_arrow,
+                "color": f"C{_n}",
+                "lw": 4 - _n,
+                "ls": ["-", "--", ":"][_n],
+                "connectionstyle": f"arc3,rad={0.08 + 0.07 * _n}",
+            },
+        )
 for _id, (_x, _y) in _place.items():
-    axes.text(_x, _y, _id.replace("-", "-\n", 1) if len(_id) > 11 else _id, ha="center", va="center", fontsize=9,
-              bbox={"boxstyle": "round,pad=0.35", "facecolor": "#FFF3CD" if _id == JEWEL else "white", "edgecolor": "#4D4D4D"})
+    axes.text(
+        _x,
+        _y,
+        _id.replace("-", "-\n", 1) if len(_id) > 11 else _id,
+        ha="center",
+        va="center",
+        fontsize=9,
+        bbox={
+            "boxstyle": "round,pad=0.35",
+            "facecolor": "#FFF3CD" if _id == JEWEL else "white",
+            "edgecolor": "#4D4D4D",
+        },
+    )
 for _label, _x in {"internet": 0, "dmz and staff": 1, "ml-platform": 2.5, "core-banking": 4}.items():
     axes.text(_x, 4.1, _label, ha="center", style="italic")
 for _x in (0.5, 1.5, 3.5):
     axes.axvline(_x, color="#4D4D4D", linestyle=(0, (1, 3)), linewidth=1)
 for _n, (_days, _path) in enumerate(_paths):
-    axes.plot([], [], color=f"C{_n}", lw=4 - _n, ls=["-", "--", ":"][_n], label=f"{_days:g} days: {' → '.join(_path)}")
+    axes.plot(
+        [],
+        [],
+        color=f"C{_n}",
+        lw=4 - _n,
+        ls=["-", "--", ":"][_n],
+        label=f"{_days:g} days: {' → '.join(_path)}",
+    )
 axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), fontsize=9)
-axes.set(xlim=(-0.5, 4.5), ylim=(-4, 4.5), title="Attack steps across Meridian's trust zones, and the three cheapest paths")
+axes.set(
+    xlim=(-0.5, 4.5),
+    ylim=(-4, 4.5),
+    title="Attack steps across Meridian's trust zones, and the three cheapest paths",
+)
 axes.axis("off")
 plt.show()
 for _days, _path in _paths:
     print(f"In words: {_days:g} days: {' → '.join(_path)}")
 
 # %% [markdown]
-# Count what the cheapest paths have in common. A control on a step they share closes all of them at once; a control on a step of one path
-# moves the attacker to the next, for the difference in price. And see which *kind* of step is missing: nobody breaks cryptography here.
+# Count what the cheapest paths have in common. A control on a step they share closes all of them at once; a
+# control on a step of one path moves the attacker to the next, for the difference in price. And see which
+# *kind* of step is missing: nobody breaks cryptography here.
 
 # %% [markdown]
 # ## 5 · Four principles, in code
 #
 # ### Never load what you cannot trust
 #
-# A trained scikit-learn or PyTorch model is often saved as a *pickle*. A pickle is not data. It is a program for a small stack
-# machine, and one of its instructions calls any function that Python can import (CWE-502, Deserialization of Untrusted Data). The model
-# registry of Meridian takes uploads from three teams and two vendors. Watch:
+# A trained scikit-learn or PyTorch model is often saved as a *pickle*. A pickle is not data. It is a
+# program for a small stack machine, and one of its instructions calls any function that Python can import
+# (CWE-502, Deserialization of Untrusted Data). The model registry of Meridian takes uploads from three
+# teams and two vendors. Watch:
+
 
 # %%
 class FraudModelV2:
@@ -1405,17 +1773,19 @@ print("canary after loading: ", builtins.canary)
 pickletools.dis(artefact)
 
 # %% [markdown]
-# Loading was enough; no method was called. The listing shows how. `STACK_GLOBAL` imports `builtins.exec`, `REDUCE` calls it. JFrog found
-# about a hundred such models on a public hub in 2024 (`malicious-pickles` in your catalogue). Scanners look for *bad* names, and are passed by: with a name that
-# is not on the list, or with a file that breaks the scanner but not the loader (`nullifai`, 2025). So turn it round and allow only
+# Loading was enough; no method was called. The listing shows how. `STACK_GLOBAL` imports `builtins.exec`,
+# `REDUCE` calls it. JFrog found about a hundred such models on a public hub in 2024 (`malicious-pickles` in
+# your catalogue). Scanners look for *bad* names, and are passed by: with a name that is not on the list, or
+# with a file that breaks the scanner but not the loader (`nullifai`, 2025). So turn it round and allow only
 # the names that a model needs.
 
 # %% [markdown] exercise="pickle-gate" objective="m01.3" minutes=60 difficulty=4 standards=["LLM04:2026", "ML06:2023", "AML.T0011.000", "AML.T0018.002", "CWE-502"]
 # ### 5.1 A gate for model files
 #
-# **a)** Write `imports_of(data)`. It takes the bytes of a pickle and returns the set of names that loading it would import, as
-# `"module.name"`, **without loading it**. If the bytes are not a complete pickle, or import something by a way you cannot read (an extension
-# code, a name that is not a constant string), raise a `ValueError`: what cannot be read is refused. (6 points)
+# **a)** Write `imports_of(data)`. It takes the bytes of a pickle and returns the set of names that loading
+# it would import, as `"module.name"`, **without loading it**. If the bytes are not a complete pickle, or
+# import something by a way you cannot read (an extension code, a name that is not a constant string), raise
+# a `ValueError`: what cannot be read is refused. (6 points)
 #
 # Names reach a pickle in three ways:
 #
@@ -1425,25 +1795,29 @@ pickletools.dis(artefact)
 # | `STACK_GLOBAL` | the last two strings pushed: module, then name. A string may come from the *memo* instead: `MEMOIZE`, `PUT`, `BINPUT` and `LONG_BINPUT` store the top of the stack, `GET`, `BINGET` and `LONG_BINGET` push it again |
 # | `EXT1`, `EXT2`, `EXT4` | in a registry of the running process, so it cannot be read |
 #
-# **b)** Better than a gate is a format that holds no program. Write `to_safetensors(weights, bias)`, which returns bytes in the *safetensors* format: one tensor
-# `weights` (float64, in sorted order of the words), one tensor `bias` (float64, one element), and the sorted words as a JSON list in the metadata
-# under the key `words`. And `from_safetensors(data)`, which returns `(weights, bias)` again. (3 points)
+# **b)** Better than a gate is a format that holds no program. Write `to_safetensors(weights, bias)`, which
+# returns bytes in the *safetensors* format: one tensor `weights` (float64, in sorted order of the words),
+# one tensor `bias` (float64, one element), and the sorted words as a JSON list in the metadata under the
+# key `words`. And `from_safetensors(data)`, which returns `(weights, bias)` again. (3 points)
 #
 # <details><summary>Hint 1 for a</summary>
 #
-# `pickletools.genops(data)` yields `(opcode, argument, position)` without running anything, and raises a `ValueError` itself when the pickle breaks off.
-# `opcode.name` is the name.
+# `pickletools.genops(data)` yields `(opcode, argument, position)` without running anything, and raises a
+# `ValueError` itself when the pickle breaks off. `opcode.name` is the name.
 # </details>
 # <details><summary>Hint 2 for a</summary>
 #
-# Keep two things while you walk: a list `strings` of what was pushed (a string, or `None` for anything that is not one), and a dictionary `memo`. The opcodes
-# that push strings all have `"UNICODE"` or `"STRING"` in their name. `STACK_GLOBAL` needs `strings[-2:]`; `MEMOIZE` stores at key `len(memo)`.
+# Keep two things while you walk: a list `strings` of what was pushed (a string, or `None` for anything that
+# is not one), and a dictionary `memo`. The opcodes that push strings all have `"UNICODE"` or `"STRING"` in
+# their name. `STACK_GLOBAL` needs `strings[-2:]`; `MEMOIZE` stores at key `len(memo)`.
 # </details>
 # <details><summary>Hint for b</summary>
 #
-# `safetensors.numpy.save(tensors, metadata={"words": json.dumps(words)})` returns bytes, `safetensors.numpy.load` the tensors. The metadata are in the header: the
-# first 8 bytes hold its length as a little-endian integer, then follows JSON with the key `__metadata__`.
+# `safetensors.numpy.save(tensors, metadata={"words": json.dumps(words)})` returns bytes,
+# `safetensors.numpy.load` the tensors. The metadata are in the header: the first 8 bytes hold its length as
+# a little-endian integer, then follows JSON with the key `__metadata__`.
 # </details>
+
 
 # %% solution="pickle-gate"
 def imports_of(data):
@@ -1482,7 +1856,10 @@ def to_safetensors(weights, bias):
     import safetensors.numpy
 
     words = sorted(weights)
-    tensors = {"weights": np.array([weights[word] for word in words], dtype=np.float64), "bias": np.array([bias], dtype=np.float64)}
+    tensors = {
+        "weights": np.array([weights[word] for word in words], dtype=np.float64),
+        "bias": np.array([bias], dtype=np.float64),
+    }
     return safetensors.numpy.save(tensors, metadata={"words": json.dumps(words)})
     ### END SOLUTION
 
@@ -1512,10 +1889,16 @@ class _Canary:
 
 for _protocol in (0, 2, 4, 5):
     _got = imports_of(pickle.dumps({"model": _Canary(), "note": "data"}, _protocol))
-    assert not _fired.exists(), "your function loaded the pickle: the canary fired. Read it with pickletools.genops instead"
+    assert not _fired.exists(), (
+        "your function loaded the pickle: the canary fired. Read it with pickletools.genops instead"
+    )
     _want = {"__builtin__.exec"} if _protocol < 3 else {"builtins.exec"}
-    assert set(_got) == _want, f"protocol {_protocol}: the pickle imports {_want}, you found {set(_got) or 'nothing'}"
-assert imports_of(pickle.dumps([1, "exec", {"a": 2.5}])) == set(), "plain data imports nothing, even if it contains the word exec"
+    assert set(_got) == _want, (
+        f"protocol {_protocol}: the pickle imports {_want}, you found {set(_got) or 'nothing'}"
+    )
+assert imports_of(pickle.dumps([1, "exec", {"a": 2.5}])) == set(), (
+    "plain data imports nothing, even if it contains the word exec"
+)
 try:
     imports_of(pickle.dumps([1, 2, 3])[:-1])
     _refused = False
@@ -1527,24 +1910,50 @@ import collections
 import datetime
 import decimal
 
+
+class _Recorder(pickle._Unpickler):
+    """Python's own unpickler, noting each name as it is imported."""
+
+    def __init__(self, data):
+        super().__init__(io.BytesIO(data))
+        self.seen = set()
+
+    def find_class(self, module, name):
+        self.seen.add(f"{module}.{name}")
+        return super().find_class(module, name)
+
+
 for _protocol in range(6):
-    _things = [collections.OrderedDict(a=1), collections.Counter("abc"), decimal.Decimal("1.5"), datetime.date(2026, 1, 1), collections.OrderedDict(b=2), np.arange(3.0)]
+    _things = [
+        collections.OrderedDict(a=1),
+        collections.Counter("abc"),
+        decimal.Decimal("1.5"),
+        datetime.date(2026, 1, 1),
+        collections.OrderedDict(b=2),
+        np.arange(3.0),
+    ]
     _data = pickle.dumps([*_things, "os", "system"], _protocol)
-    _seen = set()
-
-    class _Recorder(pickle._Unpickler):
-        def find_class(self, module, name):
-            _seen.add(f"{module}.{name}")
-            return super().find_class(module, name)
-
-    _Recorder(io.BytesIO(_data)).load()
-    assert set(imports_of(_data)) == _seen, f"protocol {_protocol}: loading imports {sorted(_seen)}, you found {sorted(imports_of(_data))}; mind strings that come from the memo"
+    _recorder = _Recorder(_data)
+    _recorder.load()
+    _seen = _recorder.seen
+    assert set(imports_of(_data)) == _seen, (
+        f"protocol {_protocol}: loading imports {sorted(_seen)}, you found {sorted(imports_of(_data))}; mind strings that come from the memo"
+    )
 # the same name twice: the second time both strings come from the memo
 _twice = b"\x80\x04\x8c\x05posix\x94\x8c\x06system\x94\x93\x940h\x00h\x01\x93."
-assert set(imports_of(_twice)) == {"posix.system"}, "a name whose strings come from the memo (BINGET) is an import too"
+assert set(imports_of(_twice)) == {"posix.system"}, (
+    "a name whose strings come from the memo (BINGET) is an import too"
+)
 assert set(imports_of(b"(S'echo'\nios\nsystem\n.")) == {"os.system"}, "INST imports a name as well"
-assert set(imports_of(b"\x80\x02U\x05posixq\x05U\x06systemq\x07h\x05h\x07\x93.")) == {"posix.system"}, "BINPUT stores at the index it names, and old string opcodes count too"
-for _what, _bytes in (("an extension code", b"\x80\x02\x82\x01."), ("bytes that are no pickle", b"not a pickle"), ("an empty file", b""), ("a name that is a number", b"\x80\x04K\x01K\x02\x93.")):
+assert set(imports_of(b"\x80\x02U\x05posixq\x05U\x06systemq\x07h\x05h\x07\x93.")) == {"posix.system"}, (
+    "BINPUT stores at the index it names, and old string opcodes count too"
+)
+for _what, _bytes in (
+    ("an extension code", b"\x80\x02\x82\x01."),
+    ("bytes that are no pickle", b"not a pickle"),
+    ("an empty file", b""),
+    ("a name that is a number", b"\x80\x04K\x01K\x02\x93."),
+):
     try:
         imports_of(_bytes)
         _refused = False
@@ -1561,13 +1970,20 @@ _w, _b = {"verify": 1.25, "agenda": -0.5, "müller": 1 / 3}, -0.75
 _data = to_safetensors(_w, _b)
 _tensors = safetensors.numpy.load(bytes(_data))
 assert set(_tensors) == {"weights", "bias"}, f"save the tensors weights and bias, not {sorted(_tensors)}"
-assert _tensors["weights"].dtype == np.float64 and _tensors["weights"].tolist() == [-0.5, 1 / 3, 1.25], "weights: float64, in the sorted order of the words (agenda, müller, verify)"
+assert _tensors["weights"].dtype == np.float64 and _tensors["weights"].tolist() == [-0.5, 1 / 3, 1.25], (
+    "weights: float64, in the sorted order of the words (agenda, müller, verify)"
+)
 _header = json.loads(bytes(_data[8 : 8 + int.from_bytes(_data[:8], "little")])).get("__metadata__", {})
-assert _header.get("words", "").replace(" ", "") in ('["agenda","m\\u00fcller","verify"]', '["agenda","müller","verify"]'), f"the metadata key words holds the sorted words as a JSON list, not {_header}"
-assert from_safetensors(_data) == (_w, _b), f"what comes back must be exactly what went in, as a tuple of weights and bias, not {from_safetensors(_data)}"
+assert _header.get("words", "").replace(" ", "") in (
+    '["agenda","m\\u00fcller","verify"]',
+    '["agenda","müller","verify"]',
+), f"the metadata key words holds the sorted words as a JSON list, not {_header}"
+assert from_safetensors(_data) == (_w, _b), (
+    f"what comes back must be exactly what went in, as a tuple of weights and bias, not {from_safetensors(_data)}"
+)
 ### BEGIN HIDDEN TESTS
 _rng = np.random.default_rng(2)
-_w = {f"wörd{k}\n\"": float(v) for k, v in enumerate(_rng.normal(size=200))}
+_w = {f'wörd{k}\n"': float(v) for k, v in enumerate(_rng.normal(size=200))}
 _w = dict(sorted(_w.items(), key=lambda item: item[1]))
 _data = bytes(to_safetensors(_w, 3.5))
 _length = int.from_bytes(_data[:8], "little")
@@ -1588,17 +2004,20 @@ _file = skops.io.dumps(_model)
 print("types that skops does not know and asks you to review:", skops.io.get_untrusted_types(data=_file))
 
 # %% [markdown]
-# Where a model is more than arrays, *skops* stores scikit-learn objects without a program: it rebuilds types from a list of trusted ones, and lists all others
-# for you to review. PyTorch has loaded weights only by default since 2.6 (2025). And the limit of your gate: an allowed name can be misused by its arguments
-# (`numpy.load` with a path, a regular expression that never ends). A gate narrows what a file can do; a signature says who made it; neither says that the model
-# in it is *good*. Months 5 and 7 go on from here.
+# Where a model is more than arrays, *skops* stores scikit-learn objects without a program: it rebuilds
+# types from a list of trusted ones, and lists all others for you to review. PyTorch has loaded weights only
+# by default since 2.6 (2025). And the limit of your gate: an allowed name can be misused by its arguments
+# (`numpy.load` with a path, a regular expression that never ends). A gate narrows what a file can do; a
+# signature says who made it; neither says that the model in it is *good*. Months 5 and 7 go on from here.
 
 # %% [markdown]
 # ### Defence in depth, if the layers differ
 #
-# "Three layers that each catch 90 % let one attack in a thousand through." That holds if the layers fail *independently*. Meridian has three: the word filter you trained; a
-# second word filter, bought elsewhere, trained on other mails; and a rule that flags mail from senders it has never seen who ask for something by a link. Here is what each
-# does to the phishing of the test set, after the attacker has put the six best words of the *first* filter into the footer.
+# "Three layers that each catch 90 % let one attack in a thousand through." That holds if the layers fail
+# *independently*. Meridian has three: the word filter you trained; a second word filter, bought elsewhere,
+# trained on other mails; and a rule that flags mail from senders it has never seen who ask for something by
+# a link. Here is what each does to the phishing of the test set, after the attacker has put the six best
+# words of the *first* filter into the footer.
 
 # %%
 _second = train.sample(frac=0.5, random_state=4)
@@ -1609,7 +2028,11 @@ _senders = test[test.phish == 1].sender.str.split("@").str[-1]
 LAYERS = ["our word filter", "their word filter", "unknown sender with a link"]
 caught_by = np.array(
     [
-        [score(text, weights, bias) >= 0.5, score(text, _second_weights, _second_bias) >= 0.5, sender not in _known_senders and "http" in text]
+        [
+            score(text, weights, bias) >= 0.5,
+            score(text, _second_weights, _second_bias) >= 0.5,
+            sender not in _known_senders and "http" in text,
+        ]
         for text, sender in zip(attacked, _senders)
     ],
     dtype=int,
@@ -1620,18 +2043,21 @@ for name, share in zip(LAYERS, caught_by.mean(axis=0)):
 # %% [markdown] exercise="layers" objective="m01.3" minutes=30 difficulty=3 standards=["AML.M0015"]
 # ### 5.2 What the layers are worth together
 #
-# Write `layers(caught)`. `caught` is an array of shape (attacks, layers) with 1 where a layer catches an attack. Return a dictionary:
+# Write `layers(caught)`. `caught` is an array of shape (attacks, layers) with 1 where a layer catches an
+# attack. Return a dictionary:
 #
-# - `independent`: the share of attacks that would pass **all** layers if they failed independently (the product of their miss rates),
+# - `independent`: the share of attacks that would pass **all** layers if they failed independently (the
+#   product of their miss rates),
 # - `measured`: the share that really passes all of them,
-# - `best_pair`: the two layers, as a tuple of column numbers in rising order, that together let the fewest attacks through. On a tie the pair that comes
-#   first in order.
+# - `best_pair`: the two layers, as a tuple of column numbers in rising order, that together let the fewest
+#   attacks through. On a tie the pair that comes first in order.
 #
 # <details><summary>Hint</summary>
 #
-# `missed = caught == 0`; `missed.mean(axis=0)` has the miss rates, `missed.all(axis=1).mean()` what passes all. `itertools.combinations(range(n), 2)` yields the
-# pairs in order, and `min` keeps the first of equals.
+# `missed = caught == 0`; `missed.mean(axis=0)` has the miss rates, `missed.all(axis=1).mean()` what passes
+# all. `itertools.combinations(range(n), 2)` yields the pairs in order, and `min` keeps the first of equals.
 # </details>
+
 
 # %% solution="layers"
 def layers(caught):
@@ -1652,19 +2078,29 @@ def layers(caught):
 # %% tests="layers" points=5
 _toy = np.array([[1, 1, 0], [0, 0, 1], [0, 0, 1], [1, 1, 0]])
 _got = layers(_toy)
-assert math.isclose(_got["independent"], 0.125), f"each layer misses half, so independent layers let 0.125 pass, not {_got['independent']}"
+assert math.isclose(_got["independent"], 0.125), (
+    f"each layer misses half, so independent layers let 0.125 pass, not {_got['independent']}"
+)
 assert _got["measured"] == 0, "every attack is caught by some layer, so measured is 0"
-assert tuple(_got["best_pair"]) == (0, 2), f"layers 0 and 2 complement each other (1 and 2 come later in order); you chose {_got['best_pair']}"
+assert tuple(_got["best_pair"]) == (0, 2), (
+    f"layers 0 and 2 complement each other (1 and 2 come later in order); you chose {_got['best_pair']}"
+)
 ### BEGIN HIDDEN TESTS
 _rng = np.random.default_rng(8)
 for _k in range(20):
     _c = (_rng.random((40, 4)) < _rng.random(4)).astype(int)
     _c[:, 3] = np.where(_rng.random(40) < 0.8, _c[:, 0], _c[:, 3])
     _got, _miss = layers(_c), 1 - _c
-    assert math.isclose(_got["independent"], float(np.prod([m.mean() for m in _miss.T])), abs_tol=1e-9), "independent is the product of the miss rates of all layers"
-    assert math.isclose(_got["measured"], float(np.mean([all(row) for row in _miss])), abs_tol=1e-9), "measured is the share of attacks that every layer misses"
+    assert math.isclose(_got["independent"], float(np.prod([m.mean() for m in _miss.T])), abs_tol=1e-9), (
+        "independent is the product of the miss rates of all layers"
+    )
+    assert math.isclose(_got["measured"], float(np.mean([all(row) for row in _miss])), abs_tol=1e-9), (
+        "measured is the share of attacks that every layer misses"
+    )
     _joint = {(i, j): int((_miss[:, i] * _miss[:, j]).sum()) for i in range(4) for j in range(i + 1, 4)}
-    assert tuple(_got["best_pair"]) == min(_joint, key=lambda pair: (_joint[pair], pair)), "best_pair lets the fewest attacks through; of equals, the first in order"
+    assert tuple(_got["best_pair"]) == min(_joint, key=lambda pair: (_joint[pair], pair)), (
+        "best_pair lets the fewest attacks through; of equals, the first in order"
+    )
 ### END HIDDEN TESTS
 
 # %%
@@ -1681,22 +2117,30 @@ _drawn = axes.barh(list(_bars), list(_bars.values()), color=["C6", "C4", "C1", "
 axes.bar_label(_drawn, [f"{value:.1%}" for value in _bars.values()], padding=4)
 axes.invert_yaxis()
 axes.grid(axis="y", visible=False)
-axes.set(xlabel="attacked phishing that passes", xlim=(0, max(_bars.values()) * 1.15 + 0.01), title="Layers that fail together count as one")
+axes.set(
+    xlabel="attacked phishing that passes",
+    xlim=(0, max(_bars.values()) * 1.15 + 0.01),
+    title="Layers that fail together count as one",
+)
 plt.show()
-print(f"In words: {_together['independent']:.1%} would pass three independent layers; {_together['measured']:.1%} passes these. Best pair: {' and '.join(LAYERS[k] for k in _together['best_pair'])}.")
+print(
+    f"In words: {_together['independent']:.1%} would pass three independent layers; {_together['measured']:.1%} passes these. Best pair: {' and '.join(LAYERS[k] for k in _together['best_pair'])}."
+)
 
 # %% [markdown]
-# Two filters that learned from similar mails have similar blind spots: what gets past one gets past the other. A second layer is worth its price where it
-# looks at *something else*: the sender instead of the words, the action instead of the text. Ask of each new layer which attack it catches that the others miss,
+# Two filters that learned from similar mails have similar blind spots: what gets past one gets past the
+# other. A second layer is worth its price where it looks at *something else*: the sender instead of the
+# words, the action instead of the text. Ask of each new layer which attack it catches that the others miss,
 # and measure that.
 
 # %% [markdown]
 # ### Least privilege, from evidence
 #
-# On your two cheapest paths Meri refunds money to accounts of accomplices. Must she be able to? *Least privilege* says: a component gets the rights that its task needs, and no others. For
-# agents the OWASP list calls the opposite excessive agency (LLM03:2026). What does she need? The log of a month says it: each row is one call
-# of a tool, whose accounts it may touch (`scope`), reading or writing (`access`), and whether the task could not have been done without it (`needed`, judged by
-# the owner of the process).
+# On your two cheapest paths Meri refunds money to accounts of accomplices. Must she be able to? *Least
+# privilege* says: a component gets the rights that its task needs, and no others. For agents the OWASP list
+# calls the opposite excessive agency (LLM03:2026). What does she need? The log of a month says it: each row
+# is one call of a tool, whose accounts it may touch (`scope`), reading or writing (`access`), and whether
+# the task could not have been done without it (`needed`, judged by the owner of the process).
 
 # %%
 tool_log = meridian.tool_log()
@@ -1707,19 +2151,22 @@ show(tool_log.groupby(["tool", "scope", "access"]).needed.agg(calls="count", nee
 # %% [markdown] exercise="least-privilege" objective="m01.3" minutes=25 difficulty=2 standards=["LLM03:2026", "AML.T0053"]
 # ### 5.3 Grants from a log
 #
-# A *right* is a triple `(tool, scope, access)`. Write `grants(log, least)`, which sorts every right that occurs in the log into one of three lists and returns
-# them in a dictionary:
+# A *right* is a triple `(tool, scope, access)`. Write `grants(log, least)`, which sorts every right that
+# occurs in the log into one of three lists and returns them in a dictionary:
 #
 # - `grant`: needed at least `least` times;
 # - `ask`: needed, but fewer than `least` times. A person confirms each call;
 # - `revoke`: used, and never needed.
 #
-# Each list is sorted and holds tuples. `log` is a data frame with the columns shown above. Count only calls that were needed.
+# Each list is sorted and holds tuples. `log` is a data frame with the columns shown above. Count only calls
+# that were needed.
 #
 # <details><summary>Hint</summary>
 #
-# `log.groupby(["tool", "scope", "access"]).needed.sum()` counts the needed calls of each right; iterate over its `.items()`.
+# `log.groupby(["tool", "scope", "access"]).needed.sum()` counts the needed calls of each right; iterate
+# over its `.items()`.
 # </details>
+
 
 # %% solution="least-privilege"
 def grants(log, least):
@@ -1735,19 +2182,31 @@ def grants(log, least):
 
 # %% tests="least-privilege" points=4
 _log = pd.DataFrame(
-    [("mail", "own", "write", True)] * 3 + [("mail", "any", "write", False)] * 5 + [("look", "any", "read", True)] + [("look", "any", "read", False)] * 9,
+    [("mail", "own", "write", True)] * 3
+    + [("mail", "any", "write", False)] * 5
+    + [("look", "any", "read", True)]
+    + [("look", "any", "read", False)] * 9,
     columns=["tool", "scope", "access", "needed"],
 )
 _got = {verdict: [tuple(right) for right in rights] for verdict, rights in grants(_log, 3).items()}
-assert set(_got) == {"grant", "ask", "revoke"}, f"return the three lists grant, ask and revoke, not {sorted(_got)}"
+assert set(_got) == {"grant", "ask", "revoke"}, (
+    f"return the three lists grant, ask and revoke, not {sorted(_got)}"
+)
 assert _got["grant"] == [("mail", "own", "write")], "a right that was needed exactly `least` times is granted"
-assert _got["ask"] == [("look", "any", "read")], "a right that was used ten times but needed once is one to ask for: count needed calls only"
+assert _got["ask"] == [("look", "any", "read")], (
+    "a right that was used ten times but needed once is one to ask for: count needed calls only"
+)
 assert _got["revoke"] == [("mail", "any", "write")], "a right that was used and never needed is revoked"
 ### BEGIN HIDDEN TESTS
 _rng = np.random.default_rng(6)
 for _k in range(10):
     _rows = [
-        (str(_rng.choice(["a", "b", "c"])), str(_rng.choice(["own", "any"])), str(_rng.choice(["read", "write"])), bool(_rng.random() < _rng.choice([0, 0.2, 0.9])))
+        (
+            str(_rng.choice(["a", "b", "c"])),
+            str(_rng.choice(["own", "any"])),
+            str(_rng.choice(["read", "write"])),
+            bool(_rng.random() < _rng.choice([0, 0.2, 0.9])),
+        )
         for _ in range(60)
     ]
     _log = pd.DataFrame(_rows, columns=["tool", "scope", "access", "needed"])
@@ -1755,49 +2214,69 @@ for _k in range(10):
         _needed = Counter(row[:3] for row in _rows if row[3])
         _want = {"grant": [], "ask": [], "revoke": []}
         for _right in sorted({row[:3] for row in _rows}):
-            _want["revoke" if not _needed[_right] else "grant" if _needed[_right] >= _least else "ask"].append(_right)
-        _got = {verdict: [tuple(right) for right in rights] for verdict, rights in grants(_log, _least).items()}
-        assert _got == _want, f"on another log with least={_least} a right is in the wrong list, or a list is not sorted"
+            _want[
+                "revoke" if not _needed[_right] else "grant" if _needed[_right] >= _least else "ask"
+            ].append(_right)
+        _got = {
+            verdict: [tuple(right) for right in rights] for verdict, rights in grants(_log, _least).items()
+        }
+        assert _got == _want, (
+            f"on another log with least={_least} a right is in the wrong list, or a list is not sorted"
+        )
 ### END HIDDEN TESTS
 
 # %%
 _rights = grants(tool_log, 5)
 for verdict, rights in _rights.items():
-    print(f"{verdict:7}", *(f"{tool} ({scope}, {access})" for tool, scope, access in rights), sep="\n        ")
+    print(
+        f"{verdict:7}", *(f"{tool} ({scope}, {access})" for tool, scope, access in rights), sep="\n        "
+    )
 
 # The cheapest paths use refund and run_report on accounts of others: without that right, Meri cannot take those steps.
-_closed = {tool for verdict in ("ask", "revoke") for tool, scope, _ in _rights[verdict] if scope == "any-account"}
+_closed = {
+    tool for verdict in ("ask", "revoke") for tool, scope, _ in _rights[verdict] if scope == "any-account"
+}
 _limited = [step for step in ATTACK_STEPS if not (step["from"] == "meri" and step["to"] in _closed)]
 _gated = [step for step in _limited if (step["from"], step["to"]) != ("model-registry", "inference-server")]
 print()
-for _what, _steps in (("as it is", ATTACK_STEPS), ("with these grants", _limited), ("and the gate of 5.1", _gated)):
+for _what, _steps in (
+    ("as it is", ATTACK_STEPS),
+    ("with these grants", _limited),
+    ("and the gate of 5.1", _gated),
+):
     _days, _path = cheapest_paths(_steps, ENTRIES, JEWEL, 1)[0]
     print(f"cheapest path {_what:20} {_days:4g} days: {' → '.join(_path)}")
 
 # %% [markdown]
-# Two of your controls together make the attacker pay more than before, and neither does alone: close one path, and the next one is the cheapest. Two
-# warnings. A log shows what was used in one month, not what the heir of a customer needs in January. And a right that remains can be abused: `refund` on the
-# customer's own account is needed every day, and an injected instruction may use it every day. Least privilege bounds the damage. It does not prevent the attack.
+# Two of your controls together make the attacker pay more than before, and neither does alone: close one
+# path, and the next one is the cheapest. Two warnings. A log shows what was used in one month, not what the
+# heir of a customer needs in January. And a right that remains can be abused: `refund` on the customer's
+# own account is needed every day, and an injected instruction may use it every day. Least privilege bounds
+# the damage. It does not prevent the attack.
 
 # %% [markdown]
 # ## 6 · Milestone: explain it
 #
 # > *Can explain AI security threats and principles.*
 #
-# Nadia Okafor, Meridian's chief information security officer, has fifteen minutes and one page. She knows security and no machine learning. She will decide on
-# money and on people by what you write.
+# Nadia Okafor, Meridian's chief information security officer, has fifteen minutes and one page. She knows
+# security and no machine learning. She will decide on money and on people by what you write.
 
 # %% [markdown] exercise="briefing" objective="m01.1" minutes=90 difficulty=3 standards=["LLM01:2026", "ML01:2023"] milestone=true
 # ### 6.1 The briefing to the CISO
 #
-# **a)** Collect your evidence. Write `evidence()`, which returns a dictionary of four numbers, each computed with what you built this month (4 points):
+# **a)** Collect your evidence. Write `evidence()`, which returns a dictionary of four numbers, each
+# computed with what you built this month (4 points):
 #
 # - `recall` and `fpr`: of the filter (`weights`, `bias`) on `test` at threshold 0.5, with your `rates`;
-# - `median_words`: the median number of words a white-box attacker inserts into a mail of `caught` so that it passes at threshold 0.5, with your `good_words` (mails
-#   that no words rescue count as infinitely many: `math.inf`);
-# - `cheapest_days`: the cost in person-days of the cheapest path to Meridian's crown jewel, with your `cheapest_paths`.
+# - `median_words`: the median number of words a white-box attacker inserts into a mail of `caught` so that
+#   it passes at threshold 0.5, with your `good_words` (mails that no words rescue count as infinitely many:
+#   `math.inf`);
+# - `cheapest_days`: the cost in person-days of the cheapest path to Meridian's crown jewel, with your
+#   `cheapest_paths`.
 #
-# **b)** Write the briefing in the cell below the check: one page, 350 to 600 words (12 points, graded by a person). The rubric:
+# **b)** Write the briefing in the cell below the check: one page, 350 to 600 words (12 points, graded by a
+# person). The rubric:
 #
 # | | points | full points for |
 # |---|---|---|
@@ -1809,9 +2288,10 @@ for _what, _steps in (("as it is", ATTACK_STEPS), ("with these grants", _limited
 #
 # <details><summary>Hint</summary>
 #
-# Begin with the decision you want. A sentence such as "an attacker who knows our filter gets most phishing through by adding a dozen words" is worth more than a
-# paragraph on logistic regression.
+# Begin with the decision you want. A sentence such as "an attacker who knows our filter gets most phishing
+# through by adding a dozen words" is worth more than a paragraph on logistic regression.
 # </details>
+
 
 # %% solution="briefing"
 def evidence():
@@ -1833,7 +2313,9 @@ def evidence():
 _evidence = evidence()
 _missing = {"recall", "fpr", "median_words", "cheapest_days"} - set(_evidence)
 assert not _missing, f"the evidence lacks {', '.join(sorted(_missing))}"
-assert 0 <= _evidence["fpr"] < _evidence["recall"] <= 1, "recall and fpr are shares between 0 and 1, and a useful filter has a recall well above its fpr"
+assert 0 <= _evidence["fpr"] < _evidence["recall"] <= 1, (
+    "recall and fpr are shares between 0 and 1, and a useful filter has a recall well above its fpr"
+)
 for _name, _value in _evidence.items():
     print(f"{_name:15} {_value:.3g}")
 ### BEGIN HIDDEN TESTS
@@ -1846,49 +2328,79 @@ _truth = {
 _lengths = []
 for _text in caught.text:
     _present = words_of(_text)
-    _sums = bias + sum(weights.get(w, 0.0) for w in _present) + np.cumsum([0.0, *sorted(v for w, v in weights.items() if v < 0 and w not in _present)])
+    _sums = (
+        bias
+        + sum(weights.get(w, 0.0) for w in _present)
+        + np.cumsum([0.0, *sorted(v for w, v in weights.items() if v < 0 and w not in _present)])
+    )
     _lengths.append(next((k for k, value in enumerate(_sums) if value < 0), math.inf))
 _truth["median_words"] = float(np.median(_lengths))
 _graph = nx.DiGraph()
 for _step in ATTACK_STEPS:
     _old = _graph.get_edge_data(_step["from"], _step["to"], {"days": math.inf})["days"]
     _graph.add_edge(_step["from"], _step["to"], days=min(_old, _step["days"]))
-_truth["cheapest_days"] = min(nx.dijkstra_path_length(_graph, entry, JEWEL, "days") for entry in ENTRIES if entry in _graph and nx.has_path(_graph, entry, JEWEL))
+_truth["cheapest_days"] = min(
+    nx.dijkstra_path_length(_graph, entry, JEWEL, "days")
+    for entry in ENTRIES
+    if entry in _graph and nx.has_path(_graph, entry, JEWEL)
+)
 for _name, _value in _truth.items():
-    assert math.isclose(_evidence[_name], _value, rel_tol=1e-6, abs_tol=1e-6), f"{_name} is not what this notebook's systems show; check the function it comes from"
+    assert math.isclose(_evidence[_name], _value, rel_tol=1e-6, abs_tol=1e-6), (
+        f"{_name} is not what this notebook's systems show; check the function it comes from"
+    )
 ### END HIDDEN TESTS
 
 # %% [markdown] written="briefing" points=12
 # **To:** Nadia Okafor, CISO · **Subject:** What can go wrong with our three AI systems
 #
-# **Decision asked for.** Approve three measures for the next 30 days (below). They need two engineers for three weeks and no purchase.
+# **Decision asked for.** Approve three measures for the next 30 days (below). They need two engineers for
+# three weeks and no purchase.
 #
-# **What can go wrong.** *First, the mail filter can be walked past.* It scores words (a score is a number between 0 and 1 that says how much a mail looks like phishing). Somebody who
-# knows which words count as harmless adds them in a footer. Our filter catches almost all phishing written without regard to it, and loses most of it against such a sender. Proofpoint's
-# gateway was attacked in this way in 2019 (CVE-2019-20634), from outside, by its own score headers. *Second, a model file can be a program.* Our registry accepts pickles, Python's format for saved
-# objects; loading one runs what its author put in. JFrog found about a hundred such files on a public hub in 2024. At Meridian the loader runs on the platform that holds
-# the feature store. *Third, Meri can be given orders by what it reads.* A language model does not tell instructions from data. A document or mail with an instruction in it makes Meri use its tools for the
-# sender, as EchoLeak (CVE-2025-32711) showed for another assistant. Meri can issue refunds and send mail.
+# **What can go wrong.** *First, the mail filter can be walked past.* It scores words (a score is a number
+# between 0 and 1 that says how much a mail looks like phishing). Somebody who knows which words count as
+# harmless adds them in a footer. Our filter catches almost all phishing written without regard to it, and
+# loses most of it against such a sender. Proofpoint's gateway was attacked in this way in 2019
+# (CVE-2019-20634), from outside, by its own score headers. *Second, a model file can be a program.* Our
+# registry accepts pickles, Python's format for saved objects; loading one runs what its author put in.
+# JFrog found about a hundred such files on a public hub in 2024. At Meridian the loader runs on the
+# platform that holds the feature store. *Third, Meri can be given orders by what it reads.* A language
+# model does not tell instructions from data. A document or mail with an instruction in it makes Meri use
+# its tools for the sender, as EchoLeak (CVE-2025-32711) showed for another assistant. Meri can issue
+# refunds and send mail.
 #
-# **Evidence.** On campaigns it has never seen, the filter catches the recall we measured at a small share of false alarms. That holds for mail written without regard to the filter and says nothing about
-# one written against it. Against a sender who knows the weights, a median of a few inserted words per mail is enough. Without the weights, 150 questions per mail suffice. We measured our own filter on generated mail, so the
-# order of magnitude carries over, not the decimals. The cheapest path to customer records costs an attacker days, not months; the estimate is ours and may be off by a factor of two. The
-# order of the paths matters more than their cost.
+# **Evidence.** On campaigns it has never seen, the filter catches the recall we measured at a small share
+# of false alarms. That holds for mail written without regard to the filter and says nothing about one
+# written against it. Against a sender who knows the weights, a median of a few inserted words per mail is
+# enough. Without the weights, 150 questions per mail suffice. We measured our own filter on generated mail,
+# so the order of magnitude carries over, not the decimals. The cheapest path to customer records costs an
+# attacker days, not months; the estimate is ours and may be off by a factor of two. The order of the paths
+# matters more than their cost.
 #
-# **Principles, and what they decide here.** *Data is not code:* we refuse pickles at the registry and take safetensors, a format that holds only numbers. *Least privilege:* Meri's log shows that it needs to read
-# the customer's own account and to open tickets; it loses the right to send mail to any address and to refund without a person. *Layers must differ:* we do not buy a second word filter, because it fails where ours fails;
-# we add a check of the sender, which looks at something else.
+# **Principles, and what they decide here.** *Data is not code:* we refuse pickles at the registry and take
+# safetensors, a format that holds only numbers. *Least privilege:* Meri's log shows that it needs to read
+# the customer's own account and to open tickets; it loses the right to send mail to any address and to
+# refund without a person. *Layers must differ:* we do not buy a second word filter, because it fails where
+# ours fails; we add a check of the sender, which looks at something else.
 #
-# **Next 30 days.** 1. Gate at the registry (one engineer, one week): closes the cheapest path. 2. Cut Meri's grants (three days): limits what an injected instruction can do; it can still mislead a
-# customer. 3. Sender check, and a monotone filter as a second opinion (two weeks): stops added words, not look-alike letters. What stays: poisoned reports from customers in the filter's training data, which we have not yet looked at (LLM05:2026, ML02:2023).
+# **Next 30 days.** 1. Gate at the registry (one engineer, one week): closes the cheapest path. 2. Cut
+# Meri's grants (three days): limits what an injected instruction can do; it can still mislead a customer.
+# 3. Sender check, and a monotone filter as a second opinion (two weeks): stops added words, not look-alike
+# letters. What stays: poisoned reports from customers in the filter's training data, which we have not yet
+# looked at (LLM05:2026, ML02:2023).
 
 # %% [markdown]
 # ## What you take with you
 #
-# - A model is a function with numbers fitted to data. Threshold, base rate and the way the test set was cut decide what its accuracy is worth.
-# - Evasion needs no genius: a list, a loop, and an oracle. A defence answers a named attacker, has a price, and moves the attacker on.
-# - Ten years of incidents: most came in through the supply chain, through trusted input, or through rights that nobody needed.
-# - A threat model turns "AI is risky" into elements, threats and paths, and says where one control cuts most.
-# - Data is not code, rights follow need, layers must differ, and every claim needs a measurement against somebody who knows your defence.
+# - A model is a function with numbers fitted to data. Threshold, base rate and the way the test set was cut
+#   decide what its accuracy is worth.
+# - Evasion needs no genius: a list, a loop, and an oracle. A defence answers a named attacker, has a price,
+#   and moves the attacker on.
+# - Ten years of incidents: most came in through the supply chain, through trusted input, or through rights
+#   that nobody needed.
+# - A threat model turns "AI is risky" into elements, threats and paths, and says where one control cuts
+#   most.
+# - Data is not code, rights follow need, layers must differ, and every claim needs a measurement against
+#   somebody who knows your defence.
 #
-# **Next month** you do the threat model properly: on Meridian's claims assistant, with attack trees, money, and a gate in CI.
+# **Next month** you do the threat model properly: on Meridian's claims assistant, with attack trees, money,
+# and a gate in CI.

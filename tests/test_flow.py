@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,9 +12,10 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
+from playwright.sync_api import Browser, expect
 
 from aisecops import exercises
-from tests.conftest import ROOT
+from tests.conftest import ARTIFACTS, ROOT, running_lab
 
 MONTH = "month-01"
 CHECKS = {
@@ -149,6 +151,35 @@ def test_each_check_of_a_perfect_submission_has_full_points(classroom: Classroom
     }
 
 
+@pytest.mark.browser
+def test_an_instructor_grades_by_hand_in_the_formgrader(classroom: Classroom, browser: Browser) -> None:
+    student = "09-noisy"
+    with Gradebook(f"sqlite:///{classroom.root / 'gradebook.db'}") as gradebook:
+        notebook = gradebook.find_submission_notebook(MONTH, MONTH, student)
+        grade = gradebook.find_grade("briefing-written", MONTH, MONTH, student)
+        assert grade.needs_manual_grade
+        submission, field = notebook.id, grade.id
+    with running_lab(classroom.environment, "--instructor", "--port", "9330") as address:
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(90_000)
+        page.goto(address)
+        page.locator(".lm-MenuBar-itemLabel", has_text="Nbgrader").click()
+        page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Formgrader$")).click()
+        frame = page.frame_locator("iframe[src*=formgrader]")
+        expect(frame.get_by_text("month-01").first).to_be_visible()
+        page.screenshot(path=ARTIFACTS / "formgrader.png")
+        server, _, token = address.partition("/lab")
+        page.goto(f"{server}/formgrader/submissions/{submission}/{token[token.index('?') :]}")
+        with page.expect_response(
+            lambda response: "/formgrader/api/grade/" in response.url and response.request.method == "PUT"
+        ):
+            page.locator(f"input[id='{field}']").fill("9")
+            page.keyboard.press("Tab")
+        page.screenshot(path=ARTIFACTS / "formgrade.png")
+        page.close()
+    assert classroom.scores(student)["briefing-written"] == 9
+
+
 def test_points_by_hand_feedback_and_export(classroom: Classroom) -> None:
     student = "01-everything"
     with Gradebook(f"sqlite:///{classroom.root / 'gradebook.db'}") as gradebook:
@@ -176,5 +207,5 @@ def test_a_graded_month_reaches_the_learners_chart(
     monkeypatch.setenv("AISECOPS_COURSE", str(classroom.root))
     import_grades(classroom.root / "gradebook.db", "05-boundary")
     summary = summarise()
-    assert summary.graded_points == classroom.expected["05-boundary"]
-    assert summary.self_checked_points == 0, "grades and self-checks are kept apart"
+    assert summary.graded == classroom.expected["05-boundary"]
+    assert summary.self_checked == 0, "grades and self-checks are kept apart"

@@ -178,7 +178,6 @@ def line_of(text: str, part: str) -> int:
     return next(n for n, line in enumerate(text.splitlines(), start=1) if part in line)
 
 
-# ruff: noqa: E501
 # what is done to the file: (old text, new text, text of the line to be named, words of the message)
 MISTAKES = {
     "tab": ("    title: LLM Security Deep Dive", "\ttitle: LLM Security Deep Dive", "\ttitle", "not valid YAML"),
