@@ -2353,40 +2353,31 @@ for _name, _value in _truth.items():
 # %% [markdown] written="briefing" points=12
 # **To:** Nadia Okafor, CISO · **Subject:** What can go wrong with our three AI systems
 #
-# **Decision asked for.** Approve three measures for the next 30 days (below). They need two engineers for
-# three weeks and no purchase.
+# **Decision asked for.** Approve three measures for the next 30 days. They need two engineers for three weeks and no purchase.
 #
-# **What can go wrong.** *First, the mail filter can be walked past.* It scores words (a score is a number
-# between 0 and 1 that says how much a mail looks like phishing). Somebody who knows which words count as
-# harmless adds them in a footer. Our filter catches almost all phishing written without regard to it, and
-# loses most of it against such a sender. Proofpoint's gateway was attacked in this way in 2019
-# (CVE-2019-20634), from outside, by its own score headers. *Second, a model file can be a program.* Our
-# registry accepts pickles, Python's format for saved objects; loading one runs what its author put in.
-# JFrog found about a hundred such files on a public hub in 2024. At Meridian the loader runs on the
-# platform that holds the feature store. *Third, Meri can be given orders by what it reads.* A language
-# model does not tell instructions from data. A document or mail with an instruction in it makes Meri use
-# its tools for the sender, as EchoLeak (CVE-2025-32711) showed for another assistant. Meri can issue
-# refunds and send mail.
+# **What can go wrong.** *First, the mail filter can be walked past.* It gives each mail a score between 0 and 1, from the words in
+# it. Whoever knows which words count as harmless adds them in a footer. Proofpoint's gateway was copied and evaded from outside in 2019,
+# with the help of scores in its own mail headers (CVE-2019-20634). *Second, a model file can be a program.* Our registry accepts pickles,
+# Python's format for saved objects; loading one runs what its author put in. JFrog found about a hundred such files on a public
+# hub in 2024. Ours would run on the inference server, which holds a token for core banking. *Third, Meri can be given orders by what
+# she reads.* A language model does not tell instructions from data: a ticket or a page with an instruction in it makes her use
+# her tools for its author, as EchoLeak (CVE-2025-32711) showed for another assistant. Meri can issue refunds.
 #
-# **Evidence.** On campaigns it has never seen, the filter catches the recall we measured at a small share
-# of false alarms. That holds for mail written without regard to the filter and says nothing about one
-# written against it. Against a sender who knows the weights, a median of a few inserted words per mail is
-# enough. Without the weights, 150 questions per mail suffice. We measured our own filter on generated mail,
-# so the order of magnitude carries over, not the decimals. The cheapest path to customer records costs an
-# attacker days, not months; the estimate is ours and may be off by a factor of two. The order of the paths
-# matters more than their cost.
+# **Evidence.** On campaigns it has never seen, the filter catches 91 % of the phishing and flags 0.3 % of the legitimate mail. That holds
+# for mail written without regard to the filter, and says nothing about mail written against it: six added words, in the median, bring
+# a caught mail through. We measured on generated mail, so the order of magnitude carries over, not the decimals. The cheapest path to the
+# core ledger costs an attacker about 5 person-days: talk Meri into refunds to accounts of accomplices. These costs are our estimates
+# and may be off by a factor of two; the order of the paths is firmer than the days.
 #
-# **Principles, and what they decide here.** *Data is not code:* we refuse pickles at the registry and take
-# safetensors, a format that holds only numbers. *Least privilege:* Meri's log shows that it needs to read
-# the customer's own account and to open tickets; it loses the right to send mail to any address and to
-# refund without a person. *Layers must differ:* we do not buy a second word filter, because it fails where
-# ours fails; we add a check of the sender, which looks at something else.
+# **Principles, and what they decide here.** *Least privilege:* in a month of calls Meri needed refunds on the customer's own account
+# only, so she loses them for all other accounts. *Data is not code:* we refuse pickles at the registry and take safetensors, a format
+# that holds only numbers. *Layers must differ:* we do not buy a second word filter. In our test two of them together let 50 % of
+# an attack through where independent ones would let 29 % through. We add a check of the sender, which looks at something else.
 #
-# **Next 30 days.** 1. Gate at the registry (one engineer, one week): closes the cheapest path. 2. Cut
-# Meri's grants (three days): limits what an injected instruction can do; it can still mislead a customer.
-# 3. Sender check, and a monotone filter as a second opinion (two weeks): stops added words, not look-alike
-# letters. What stays: poisoned reports from customers in the filter's training data, which we have not yet
-# looked at (LLM05:2026, ML02:2023).
+# **Next 30 days.** 1. Cut Meri's grants (three days of work): the cheapest path rises to 6.5 days. She can still mislead a customer,
+# or refund on their own account. 2. Gate at the registry (one engineer, one week): together with 1 the cheapest path rises to 8.5 days.
+# 3. Sender check, and a monotone filter as second opinion (two weeks): stops added words, not look-alike letters. What stays: people who
+# report phishing as harmless and so poison the training data (LLM05:2026, ML02:2023). We have not looked at that yet.
 
 # %% [markdown]
 # ## What you take with you
