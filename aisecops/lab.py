@@ -55,6 +55,7 @@ def start(*, instructor: bool = False, port: int = 8888, browser: bool = True) -
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
     from jupyterlab.labapp import LabApp
+    from tornado.ioloop import IOLoop
 
     options = [
         f"--ServerApp.root_dir={served}",
@@ -77,7 +78,9 @@ def start(*, instructor: bool = False, port: int = 8888, browser: bool = True) -
         raise CourseError(f"no free port from {port} on: name another with --port") from None
     page = f"{server.connection_url}lab" + ("" if instructor else f"/tree/{desk.START}.ipynb")
     token = f"?token={server.identity_provider.token}" if server.identity_provider.token else ""
-    print(f"\nAI SecOps Lab is running at\n\n    {page}{token}\n\nStop it with Ctrl-C.", flush=True)
+    message = f"\nAI SecOps Lab is running at\n\n    {page}{token}\n\nStop it with Ctrl-C."
+    # The server binds its port when it starts; its loop runs only then.
+    IOLoop.current().add_callback(print, message, flush=True)
     server.start()
 
 

@@ -1,6 +1,8 @@
 """A learner's first hour in a real browser: start, open month 1, fail a check, pass it, see the chart move."""
 
 import os
+import socket
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -136,3 +138,15 @@ def test_validate_tells_a_learner_what_is_still_open(page: Page) -> None:
 def test_learners_do_not_see_the_instructors_panels(page: Page) -> None:
     expect(page.get_by_text("Create Assignment")).to_have_count(0)
     expect(page.get_by_text("Jupyter news")).to_have_count(0)
+
+
+def test_a_busy_port_moves_on_to_the_next(tmp_path: Path) -> None:
+    environment = {**os.environ, "AISECOPS_COURSE": str(ROOT), "AISECOPS_DESK": str(tmp_path / "desk")}
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with running_lab(environment, "--port", str(port)) as address:
+            assert f":{port}/" not in address
+            with urllib.request.urlopen(address) as page:
+                assert page.status == 200

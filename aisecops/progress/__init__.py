@@ -1,4 +1,7 @@
-"""Attempts → store → summary → views. ``PhaseProgress`` is the chart for a notebook.
+"""Attempts → store → summary → views.
+
+``PhaseProgress`` is the chart for a notebook; ``progress.figure.figure()`` draws it for paper, and
+``progress.terminal.chart()`` for a terminal.
 
 Loaded as an IPython extension by every kernel of the environment, so it imports nothing heavy.
 """
@@ -25,8 +28,4 @@ def __getattr__(name: str) -> Any:
         from aisecops.progress.widget import PhaseProgress
 
         return PhaseProgress
-    if name == "figure":
-        from aisecops.progress.figure import figure
-
-        return figure
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,46 +7,54 @@ from aisecops.progress.summary import Summary, summarise
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_EMPTY, _SOFT = "#E8E8E8", "#595959"
+_SELF = {"color": "#0072B2"}
+_GRADED = {"color": "#009E73", "hatch": "////", "edgecolor": "white", "linewidth": 0}
+
 
 def figure(summary: Summary | None = None) -> "Figure":
     """Draw the months of all six phases with their points, self-checked and graded apart.
 
-    Its metadata and ``summary.sentence()`` say the same in words.
+    ``summary.sentence()`` says the same in words.
+
+    Raises:
+        CourseError: the roadmap, the catalogue or the log can't be read.
     """
     import matplotlib.pyplot as plt
 
     summary = summary or summarise()
     with plt.style.context("aisecops.course"):
-        drawing, axes = plt.subplots(figsize=(9, 7))
+        drawing, axes = plt.subplots(figsize=(9, 7.5))
         y, ticks = 0.0, []
         for number, phase in enumerate(summary.phases, 1):
-            axes.text(
-                0, y - 0.75, f"Phase {number} · {phase.title}", fontweight="bold", fontsize=10, va="center"
-            )
+            heading = f"Phase {number} · {phase.title}"
+            axes.text(-1.5, y - 0.8, heading, ha="right", va="center", fontweight="bold", fontsize=9.5)
             for month in phase.months:
-                ticks.append((y, f"{month.label}  {month.title}"))
+                ticks.append((y, f"{month.title}  {month.label:>5}"))
                 if month.published:
-                    axes.barh(y - 0.17, 100, 0.3, color="#E8E8E8")
-                    axes.barh(y - 0.17, 100 * month.self_checked / month.most, 0.3, color="C0")
-                    graded = 100 * (month.graded or 0) / month.most
-                    axes.barh(y + 0.17, graded, 0.3, color="C2", hatch="///", edgecolor="white")
-                    mark = "◆" if month.milestone_reached else "◇"
-                    axes.text(
-                        101, y, f"{mark} {month.self_checked:g} / {month.most:g}", va="center", fontsize=9
-                    )
+                    graded, checkable = month.graded or 0, month.checkable or 1
+                    axes.barh([y - 0.19, y + 0.19], 100, 0.3, color=_EMPTY)
+                    axes.barh(y - 0.19, 100 * month.self_checked / checkable, 0.3, **_SELF)
+                    axes.barh(y + 0.19, 100 * graded / month.most, 0.3, **_GRADED)
+                    checked = f"{month.self_checked:g} of {month.checkable:g}"
+                    said = "not graded" if month.graded is None else f"{graded:g} of {month.most:g}"
+                    axes.text(101.5, y - 0.19, checked, va="center", fontsize=8)
+                    axes.text(101.5, y + 0.19, said, va="center", fontsize=8, color=_SOFT)
+                    mark = "black" if month.milestone_evidence else "none"
+                    axes.plot(117, y, "D", markersize=6, markerfacecolor=mark, markeredgecolor="black")
                 else:
-                    axes.text(0.5, y, "not published yet", va="center", fontsize=9, color="#595959")
+                    axes.text(0.5, y, "not published yet", va="center", fontsize=8, color=_SOFT)
                 y += 1
-            y += 0.9
-        axes.barh(0, 0, color="C0", label="self-checked")
-        axes.barh(0, 0, color="C2", hatch="///", edgecolor="white", label="graded")
+            y += 0.95
+        axes.barh(0, 0, label="self-checked: visible checks pass", **_SELF)
+        axes.barh(0, 0, label="graded by an instructor", **_GRADED)
+        axes.plot([], [], "D", color="black", markersize=6, label="milestone reached")
         axes.set_yticks(*zip(*ticks, strict=True), fontsize=9)
-        axes.set(
-            xlim=(0, 112),
-            ylim=(y - 0.6, -1.4),
-            xlabel="share of the month's points (%)",
-            title="Progress through the six phases",
-        )
+        axes.set(xlim=(0, 119), ylim=(y - 0.9, -1.3), xticks=range(0, 101, 25))
+        axes.set_xlabel("share of the month's points (%)", x=50 / 119)
+        axes.set_title(summary.pace, loc="left", fontsize=9, color=_SOFT)
+        drawing.suptitle("Progress through the six phases", fontweight="bold")
         axes.grid(axis="y", visible=False)
-        axes.legend(loc="lower right", ncols=2)
+        axes.tick_params(axis="y", length=0)
+        axes.legend(loc="lower right", fontsize=8)
     return drawing  # type: ignore[no-any-return]

@@ -5,22 +5,27 @@ notebook is needed. Grading, Validate and nbval pass no id, so they leave no tra
 """
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aisecops.exercises import Check, Exercise
 
+_LONGEST_REASON = 240
+
 
 def on_cell_run(result: Any) -> None:
     """Handle IPython's ``post_run_cell``. Never raises: a learner's cell must not fail because of us."""
     try:
         cell = getattr(result.info, "cell_id", None)
-        found = _check(cell) if cell and _on_desk() else None
+        if not cell or not _on_desk():
+            return
+        found = _check(cell)
         if found:
             _show(_record(*found, result.error_before_exec or result.error_in_exec))
-    except Exception as error:
-        _show(f"progress was not recorded: {error}")
+    except (Exception, KeyboardInterrupt) as error:
+        _show_trouble(f"progress was not recorded: {_text(error)}")
 
 
 def _on_desk() -> bool:
@@ -29,13 +34,22 @@ def _on_desk() -> bool:
 
     session = os.environ.get("JPY_SESSION_NAME")
     place = Path(session) if session and Path(session).is_absolute() else Path.cwd()
-    return place.resolve().is_relative_to(course.desk().resolve())
+    try:
+        return place.resolve().is_relative_to(course.desk().resolve())
+    except course.CourseError:  # a kernel of this environment that has nothing to do with the course
+        return False
 
 
 def _check(cell: str) -> "tuple[Exercise, Check] | None":
     from aisecops import exercises
+    from aisecops.course import CourseError
 
-    for exercise in exercises.load():
+    try:
+        catalogue = exercises.load()
+    except CourseError as error:
+        _say_once(f"progress is not recorded: {error}")
+        return None
+    for exercise in catalogue:
         for check in exercise.checks:
             if check.cell == cell and not check.by_hand:
                 return exercise, check
@@ -43,12 +57,17 @@ def _check(cell: str) -> "tuple[Exercise, Check] | None":
 
 
 def _record(exercise: "Exercise", check: "Check", error: BaseException | None) -> str:
+    from aisecops.course import CourseError
     from aisecops.progress.store import SELF_CHECKED, Event, Store
 
     points = 0.0 if error else check.points
     reason = _reason(error) if error else ""
     store = Store()
-    store.append(Event(SELF_CHECKED, check.cell, points, check.points, reason))
+    try:
+        store.append(Event(SELF_CHECKED, check.cell, points, check.points, reason))
+        notice = store.notice
+    except CourseError as trouble:
+        notice = f"not recorded: {_text(trouble)}"
     automatic = [part for part in exercise.checks if not part.by_hand]
     part = f" (check {automatic.index(check) + 1} of {len(automatic)})" if len(automatic) > 1 else ""
     if error:
@@ -58,7 +77,7 @@ def _record(exercise: "Exercise", check: "Check", error: BaseException | None) -
             f"✓ {exercise.id}{part}: public checks pass · {check.points:g} of {check.points:g} points"
             " · hidden checks run at grading"
         )
-    return f"{line} · {store.notice}" if store.notice else line
+    return f"{line} · {notice}" if notice else line
 
 
 def _reason(error: BaseException) -> str:
@@ -68,10 +87,20 @@ def _reason(error: BaseException) -> str:
             return "the solution cell above is not written yet, or not run"
         case NameError(name=name) if name:
             return f"{name} is not defined: run the cells above first, from the top"
-        case AssertionError() if str(error):
-            return str(error).splitlines()[0]
+        case AssertionError():
+            return _text(error) or "the check does not hold"
         case _:
-            return f"{type(error).__name__}: {error}".splitlines()[0]
+            return f"{type(error).__name__}: {_text(error)}".removesuffix(": ")
+
+
+def _text(error: BaseException) -> str:
+    """Return the first line of what an error says; a learner's own error may fail even at that."""
+    try:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    except Exception:
+        return ""
+    first = "".join(letter for letter in lines[0] if letter.isprintable()) if lines else ""
+    return first if len(first) <= _LONGEST_REASON else f"{first[: _LONGEST_REASON - 1]}…"
 
 
 def _show(line: str) -> None:
@@ -85,3 +114,16 @@ def _show(line: str) -> None:
         f' font-family: var(--jp-ui-font-family, sans-serif)">{escape(line)}</div>'
     )
     display({"text/plain": line, "text/html": html}, raw=True)
+
+
+@cache
+def _say_once(line: str) -> None:
+    """Show trouble that every cell would meet; once in a kernel is enough."""
+    _show(line)
+
+
+def _show_trouble(line: str) -> None:
+    import contextlib
+
+    with contextlib.suppress(Exception):
+        _show(line)

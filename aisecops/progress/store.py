@@ -7,15 +7,18 @@ it was writing.
 
 import json
 import math
+import os
 import re
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, astuple, dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from aisecops import course
 from aisecops.course import CourseError
@@ -23,8 +26,12 @@ from aisecops.course import CourseError
 SELF_CHECKED, GRADED, REVEALED, SELF_RATED = SOURCES = ("self-checked", "graded", "revealed", "self-rated")
 
 T = TypeVar("T")
+Row = TypeVar("Row", "Event", "Tally")
 
 _VERSION = 1
+# It stands in two places, so that damage to one is not taken for a newer version.
+_VERSION_FIELDS = ("user_version", "application_id")
+_PAGE_BYTES = 4096
 _SCHEMA = """
 CREATE TABLE event (
     id INTEGER PRIMARY KEY,
@@ -40,8 +47,8 @@ CREATE INDEX event_by_cell ON event (source, cell, at, points, most);
 CREATE TRIGGER no_update BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
 CREATE TRIGGER no_delete BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
 """
-_COLUMNS = "source, cell, points, most, detail, at, uid"
-_INSERT = f"INSERT INTO event ({_COLUMNS}) VALUES (?,?,?,?,?,?,?) ON CONFLICT (uid) DO NOTHING"
+COLUMNS = "source, cell, points, most, detail, at, uid"
+_INSERT = f"INSERT INTO event ({COLUMNS}) VALUES (?,?,?,?,?,?,?) ON CONFLICT (uid) DO NOTHING"
 _TALLIES = """
 SELECT t.source, t.cell, t.count, t.best, event.points, t.passed_at, t.first_at, event.at
 FROM (SELECT source, cell, count(*) AS count, max(points) AS best,
@@ -138,10 +145,11 @@ class Store:
         self.notice = ""
 
     def append(self, *events: Event) -> int:
-        """Append events; one that is in the log already (same ``uid``) is skipped. Returns how many were new."""
+        """Append events, and return how many were new: one with a known ``uid`` is skipped."""
         rows = [astuple(event) for event in events]
 
         def insert(database: sqlite3.Connection) -> int:
+            database.execute("BEGIN IMMEDIATE")
             before = database.total_changes
             database.executemany(_INSERT, rows)
             return database.total_changes - before
@@ -150,12 +158,16 @@ class Store:
 
     def events(self) -> list[Event]:
         """Return all events, oldest first."""
-        query = f"SELECT {_COLUMNS} FROM event ORDER BY id"
-        return self._do(lambda database: _sound(Event(*row) for row in database.execute(query)), empty=[])
+        if not self.file.exists():
+            return []
+        query = f"SELECT {COLUMNS} FROM event ORDER BY id"
+        return self._do(lambda database: _sound(Event(*row) for row in database.execute(query)))
 
     def tallies(self) -> list[Tally]:
         """Return one tally for each source and cell; quick, also for a hundred thousand events."""
-        return self._do(lambda database: _sound(Tally(*row) for row in database.execute(_TALLIES)), empty=[])
+        if not self.file.exists():
+            return []
+        return self._do(lambda database: _sound(Tally(*row) for row in database.execute(_TALLIES)))
 
     def state(self) -> tuple[int, ...]:
         """Return a value that changes whenever any process has appended; costs two file lookups."""
@@ -191,38 +203,33 @@ class Store:
         return self.append(*events)
 
     def reset(self) -> Path | None:
-        """Start a new log. The old one is kept under a dated name, which is returned; None if there is none."""
+        """Start a new log. Returns the dated name under which the old one is kept; None if there is none."""
+        if not self.file.exists():
+            return None
+        with self._plain_errors(), self._alone():
+            with closing(self._connect()) as database:
+                database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            return self._move_aside(f"attempts-until-{datetime.now(UTC):%Y-%m-%d}")
 
-        def start_afresh(database: sqlite3.Connection) -> Path:
-            kept = self._free_name(f"attempts-until-{datetime.now(UTC):%Y-%m-%d}")
-            # No other process can append between the copy and the new start: this one holds the write lock.
-            with closing(sqlite3.connect(self.file)) as reader:
-                reader.execute("VACUUM INTO ?", (str(kept),))
-            database.execute("DROP TABLE event")
-            _create(database)
-            return kept
-
-        return self._do(start_afresh, empty=None)
-
-    def _do(self, action: Callable[[sqlite3.Connection], T], **otherwise: T) -> T:
-        """Run ``action`` in one transaction; rescue a damaged file and try once more.
-
-        With ``empty=`` that value is returned if there is no file yet, and none is made.
-        """
-        if otherwise and not self.file.exists():
-            return otherwise["empty"]
-        try:
+    def _do(self, action: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``action`` in one transaction; rescue a damaged file and try once more."""
+        with self._plain_errors():
             self.file.parent.mkdir(parents=True, exist_ok=True)
             try:
                 return self._run(action)
             except sqlite3.DatabaseError as error:
-                if not _means_damage(error):
+                if not self._is_damage(error):
                     raise
-                self._rescue()
-                return self._run(action)
+            self._rescue()
+            return self._run(action)
+
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise CourseError(
-                f"cannot keep progress in {self.file.parent}: {error.strerror}; check the folder's permissions"
+                f"cannot keep progress in {self.file.parent}: {error.strerror}; check its permissions"
             ) from None
         except sqlite3.Error as error:
             raise CourseError(
@@ -234,13 +241,8 @@ class Store:
             with self._alone():
                 self._make()
         with self._among_others(), closing(self._connect()) as database:
-            stored = [database.execute(f"PRAGMA {name}").fetchone()[0] for name in _VERSION_FIELDS]
-            if len(set(stored)) > 1 or stored[0] < 1:
-                raise sqlite3.DatabaseError("its version can't be told")
-            if stored[0] > _VERSION:
-                raise CourseError(f"{self.file} comes from a newer version of the course: update this one")
+            self._check_version(database)
             with database:
-                database.execute("BEGIN IMMEDIATE")
                 return action(database)
 
     def _connect(self) -> sqlite3.Connection:
@@ -249,131 +251,112 @@ class Store:
         database.execute("PRAGMA synchronous=NORMAL")
         return database
 
-    def _make(self, events: list[Event] | None = None) -> None:
+    def _check_version(self, database: sqlite3.Connection) -> None:
+        stored = {database.execute(f"PRAGMA {name}").fetchone()[0] for name in _VERSION_FIELDS}
+        if len(stored) > 1 or min(stored) < 1:
+            raise sqlite3.DatabaseError("its version can't be told")
+        if stored != {_VERSION}:
+            raise CourseError(f"{self.file} comes from a newer version of the course: update this one")
+
+    def _is_damage(self, error: sqlite3.DatabaseError) -> bool:
+        """Whether the file itself is at fault, rather than a lock, the disk or its permissions."""
+        if not isinstance(error, sqlite3.OperationalError):
+            return True
+        if "readonly" in str(error):  # a damaged header can say so
+            return os.access(self.file, os.W_OK) and os.access(self.file.parent, os.W_OK)
+        return re.search("no such|already exists|unsupported file format", str(error)) is not None
+
+    def _make(self, events: Sequence[Event] = ()) -> None:
         """Make the file with ``events`` in it, in one step, unless another process was quicker."""
         if self.file.exists():
             return
-        new = self.file.with_name(f"{self.file.name}.{uuid.uuid4().hex}")
-        try:
-            with closing(sqlite3.connect(new, isolation_level=None)) as database:
-                database.execute("PRAGMA journal_mode=WAL")
-                with database:
-                    database.execute("BEGIN IMMEDIATE")
-                    _create(database)
-                    database.executemany(_INSERT, [astuple(event) for event in events or []])
-            new.replace(self.file)
-        finally:
-            new.unlink(missing_ok=True)
+        self._move_aside("attempts.corrupt")  # a journal without its file would spoil the new one
+        new = self.file.with_name(f"{self.file.name}.new")
+        new.unlink(missing_ok=True)
+        with closing(sqlite3.connect(new, isolation_level=None)) as database:
+            database.execute("PRAGMA journal_mode=WAL")
+            with database:
+                database.execute("BEGIN IMMEDIATE")
+                for statement in _SCHEMA.split(
+                    ";\n"
+                ):  # a trigger's body ends in "; END", not at a line's end
+                    database.execute(statement)
+                for name in _VERSION_FIELDS:
+                    database.execute(f"PRAGMA {name} = {_VERSION}")
+                database.executemany(_INSERT, map(astuple, events))
+        new.replace(self.file)
 
     def _rescue(self) -> None:
+        from aisecops.progress.salvage import salvage
+
         with self._alone():
-            try:
-                with closing(self._connect()) as database:
-                    # Another process may have rescued it while this one waited.
-                    healthy = database.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok"
-                    if healthy and _readable(database):
-                        return
-            except sqlite3.DatabaseError as error:
-                if not _means_damage(error):
-                    raise
-            events = _salvage(self.file)
-            aside = self._free_name("attempts.corrupt-1")
-            for suffix in ("-wal", "-shm", ""):  # the file last: until then the next opening tries again
-                if self._side(suffix).exists():
-                    self._side(suffix).replace(aside.with_name(aside.name + suffix))
+            if self._is_healthy():  # another process has rescued it while this one waited
+                return
+            events = salvage(self.file, self._first_page())
+            aside = self._move_aside("attempts.corrupt")
             self._make(events)
         self.notice = (
-            f"the progress file was damaged: {len(events)} events that could be read are kept,"
-            f" the damaged file lies beside it as {aside.name}"
+            f"the progress file was damaged: the {len(events)} events that could be read are kept,"
+            f" and the damaged file lies beside it as {aside.name}"
         )
+
+    def _is_healthy(self) -> bool:
+        try:
+            with closing(self._connect()) as database:
+                self._check_version(database)
+                database.execute("BEGIN IMMEDIATE")
+                _sound(Event(*row) for row in database.execute(f"SELECT {COLUMNS} FROM event"))
+                return bool(database.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok")
+        except sqlite3.DatabaseError as error:
+            if self._is_damage(error):
+                return False
+            raise
+
+    def _first_page(self) -> bytes:
+        """Return the first page of an empty log, which holds nothing but the header and the schema."""
+        with TemporaryDirectory() as folder:
+            empty = Store(Path(folder, "empty.sqlite3"))
+            empty._make()
+            return empty.file.read_bytes()[:_PAGE_BYTES]
+
+    def _move_aside(self, stem: str) -> Path:
+        """Rename the file and its journal to a free name that starts with ``stem``."""
+        free = (self.file.with_name(f"{stem}-{number}.sqlite3") for number in count(1))
+        target = next(path for path in free if not path.exists())
+        for suffix in ("-shm", "-wal", ""):
+            if self._side(suffix).exists():
+                self._side(suffix).replace(target.with_name(target.name + suffix))
+        return target
 
     def _side(self, suffix: str) -> Path:
         return self.file.with_name(self.file.name + suffix)
 
-    def _free_name(self, stem: str) -> Path:
-        """Return a path beside the file that is not taken, counting up the number at the end."""
-        number = 1
-        base = stem.removesuffix("-1")
-        target = self.file.with_name(f"{stem}.sqlite3")
-        while target.exists():
-            number += 1
-            target = self.file.with_name(f"{base}-{number}.sqlite3")
-        return target
-
     @contextmanager
     def _among_others(self) -> Iterator[None]:
-        """Hold the gate with any number of processes: the file is not replaced meanwhile."""
+        """Hold the gate together with any number of processes: nobody replaces the file meanwhile."""
         with self._gate() as gate:
             gate.execute("BEGIN")
-            gate.execute("SELECT count(*) FROM sqlite_master").fetchall()
+            gate.execute("SELECT count(*) FROM sqlite_master").fetchone()
             yield
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Hold the gate alone, to replace the file. SQLite forbids that while another process has it open."""
+        """Hold the gate alone, to replace the file: SQLite forbids that while another process has it open."""
         with self._gate() as gate:
             gate.execute("BEGIN EXCLUSIVE")
             yield
 
-    @contextmanager
-    def _gate(self) -> Iterator[sqlite3.Connection]:
-        # An empty database used for nothing but its lock: portable, and gone with a killed process.
-        lock = self._side(".lock")
-        with closing(sqlite3.connect(lock, timeout=self.patience_s, isolation_level=None)) as gate:
-            yield gate
+    def _gate(self) -> "closing[sqlite3.Connection]":
+        # An empty database, used for nothing but its lock: portable, and given back when a process dies.
+        return closing(sqlite3.connect(self._side(".lock"), timeout=self.patience_s, isolation_level=None))
 
 
-# The version stands in two places, so that damage to one is not taken for a newer version.
-_VERSION_FIELDS = ("user_version", "application_id")
-
-
-def _create(database: sqlite3.Connection) -> None:
-    for statement in re.split(r";\n", _SCHEMA):  # a trigger's body ends in "; END", not at a line's end
-        database.execute(statement)
-    for name in _VERSION_FIELDS:
-        database.execute(f"PRAGMA {name} = {_VERSION}")
-
-
-def _means_damage(error: sqlite3.DatabaseError) -> bool:
-    """Whether the file itself is at fault, rather than a lock, the disk or its permissions."""
-    said = re.search("no such|already exists|unsupported file format|malformed|decode", str(error))
-    return said is not None or not isinstance(error, sqlite3.OperationalError)
-
-
-E_ = TypeVar("E_", Event, Tally)
-
-
-def _sound(rows: Iterator[E_]) -> list[E_]:
+def _sound(rows: Iterator[Row]) -> list[Row]:
     """Return all rows if each is sound."""
     found = list(rows)
     if not all(row.sound for row in found):
         raise sqlite3.DatabaseError("it holds what was never written")
     return found
-
-
-def _readable(database: sqlite3.Connection) -> bool:
-    _sound(Event(*row) for row in database.execute(f"SELECT {_COLUMNS} FROM event"))
-    versions = {database.execute(f"PRAGMA {name}").fetchone()[0] for name in _VERSION_FIELDS}
-    return versions == {_VERSION}
-
-
-def _salvage(file: Path) -> list[Event]:
-    """Return every event of a damaged file that can still be read, oldest first."""
-    events: dict[str, Event] = {}
-    try:
-        with closing(sqlite3.connect(file, isolation_level=None)) as database:
-            database.text_factory = lambda raw: raw.decode(errors="replace")
-            for order in ("ASC", "DESC"):  # from both ends, up to the damage
-                try:
-                    query = f"SELECT {_COLUMNS} FROM event NOT INDEXED ORDER BY id {order}"
-                    for event in (Event(*row) for row in database.execute(query)):
-                        if event.sound:
-                            events.setdefault(event.uid, event)
-                except sqlite3.Error:
-                    continue
-    except sqlite3.Error:
-        return []
-    return sorted(events.values(), key=lambda event: (event.at, event.uid))
 
 
 def _is_number(value: object) -> bool:

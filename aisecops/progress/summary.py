@@ -4,31 +4,39 @@ Sources are kept apart: self-checked points come from visible checks on the lear
 points from an instructor. A check once passed stays passed; of grades the latest counts.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from aisecops import exercises as catalogue
 from aisecops.course import CourseError
 from aisecops.exercises import Exercise
 from aisecops.progress.store import GRADED, REVEALED, SELF_CHECKED, Event, Store, Tally
-from aisecops.roadmap import Roadmap
+from aisecops.roadmap import Month, Roadmap
 from aisecops.roadmap import load as load_roadmap
 
 ROADMAP_MONTHS = (18, 24)
 _DAYS_OF_A_MONTH = 30.44
 
+# A pace is claimed only from this many finished months on; fewer can't carry it.
+_MONTHS_FOR_A_PACE = 2
+
 
 @dataclass(frozen=True)
 class ExerciseState:
-    """One exercise: points reached of ``most``; ``checkable`` is what visible checks can give of it."""
+    """One exercise: points from visible checks, and from an instructor (None until something is graded).
+
+    ``passed_at`` is when the last of its visible checks first passed (UTC, ISO 8601); None until then.
+    """
 
     exercise: Exercise
     self_checked: float
     graded: float | None
     revealed: bool
     attempts: int
+    passed_at: str | None
 
     @property
     def checkable(self) -> float:
@@ -36,13 +44,51 @@ class ExerciseState:
         return sum(check.points for check in self.exercise.checks if not check.by_hand)
 
     @property
+    def passed(self) -> bool:
+        """Whether every visible check has passed."""
+        return self.passed_at is not None
+
+    @property
     def done(self) -> bool:
         """Whether every visible check has passed, or an instructor has given all points."""
-        return self.self_checked >= self.checkable > 0 or (self.graded or 0) >= self.exercise.points
+        return self.passed or (self.graded or 0) >= self.exercise.points
+
+
+class _Points(ABC):
+    """The sums over some exercises."""
+
+    @abstractmethod
+    def _states(self) -> Iterable[ExerciseState]: ...
+
+    @property
+    def published(self) -> bool:
+        """Whether there is anything to work on."""
+        return any(True for _ in self._states())
+
+    @property
+    def most(self) -> float:
+        """All points."""
+        return sum(state.exercise.points for state in self._states())
+
+    @property
+    def checkable(self) -> float:
+        """The points that visible checks can give."""
+        return sum(state.checkable for state in self._states())
+
+    @property
+    def self_checked(self) -> float:
+        """Points that visible checks gave."""
+        return sum(state.self_checked for state in self._states())
+
+    @property
+    def graded(self) -> float | None:
+        """Points that an instructor gave; None if nothing is graded yet."""
+        grades = [state.graded for state in self._states() if state.graded is not None]
+        return sum(grades) if grades else None
 
 
 @dataclass(frozen=True)
-class MonthState:
+class MonthState(_Points):
     """One unit of the roadmap; ``exercises`` is empty while its notebook is not published."""
 
     id: str
@@ -52,45 +98,37 @@ class MonthState:
     notebooks: tuple[str, ...]
     exercises: tuple[ExerciseState, ...]
 
-    @property
-    def published(self) -> bool:
-        """Whether there is a notebook to work on."""
-        return bool(self.exercises)
+    def _states(self) -> Iterable[ExerciseState]:
+        return self.exercises
 
     @property
-    def most(self) -> float:
-        """All points of the month."""
-        return sum(state.exercise.points for state in self.exercises)
+    def milestone_evidence(self) -> str:
+        """What shows that the milestone is reached: ``graded``, ``self-checked``, or nothing yet."""
+        marks = [state for state in self.exercises if state.exercise.milestone]
+        if not marks or not all(state.done for state in marks):
+            return ""
+        return SELF_CHECKED if any((s.graded or 0) < s.exercise.points for s in marks) else GRADED
 
     @property
-    def self_checked(self) -> float:
-        """Points that visible checks gave."""
-        return sum(state.self_checked for state in self.exercises)
-
-    @property
-    def graded(self) -> float | None:
-        """Points that an instructor gave; None if nothing is graded yet."""
-        grades = [state.graded for state in self.exercises if state.graded is not None]
-        return sum(grades) if grades else None
-
-    @property
-    def milestone_reached(self) -> bool:
-        """Whether the milestone's exercise is done."""
-        marks = [state.done for state in self.exercises if state.exercise.milestone]
-        return bool(marks) and all(marks)
+    def done(self) -> bool:
+        """Whether every exercise with visible checks is done."""
+        return self.published and all(state.done for state in self.exercises if state.checkable)
 
 
 @dataclass(frozen=True)
-class PhaseState:
+class PhaseState(_Points):
     """One phase of the roadmap and its months."""
 
     id: str
     title: str
     months: tuple[MonthState, ...]
 
+    def _states(self) -> Iterable[ExerciseState]:
+        return (state for month in self.months for state in month.exercises)
+
 
 @dataclass(frozen=True)
-class Summary:
+class Summary(_Points):
     """All phases, the next exercise to do, and what can honestly be said about the pace."""
 
     phases: tuple[PhaseState, ...]
@@ -98,41 +136,37 @@ class Summary:
     pace: str
     notice: str = ""
 
+    def _states(self) -> Iterable[ExerciseState]:
+        return (state for month in self.months for state in month.exercises)
+
     @property
     def months(self) -> tuple[MonthState, ...]:
         """All months in the order of the course."""
         return tuple(month for phase in self.phases for month in phase.months)
 
-    @property
-    def most(self) -> float:
-        """All points published so far."""
-        return sum(month.most for month in self.months)
-
-    @property
-    def self_checked(self) -> float:
-        """Points that visible checks gave, in all months."""
-        return sum(month.self_checked for month in self.months)
-
-    @property
-    def graded(self) -> float:
-        """Points that an instructor gave, in all months."""
-        return sum(month.graded or 0 for month in self.months)
-
     def sentence(self) -> str:
-        """Say the state in one sentence, the text alternative of every chart."""
-        begun = [m for m in self.months if m.self_checked or m.graded]
-        parts = [
-            f"Month {m.label} {m.title}: {m.self_checked:g} of {m.most:g} points self-checked"
-            + (f", {m.graded:g} graded" if m.graded is not None else "")
-            + (", milestone reached" if m.milestone_reached else "")
-            for m in begun
-        ] or ["No points yet"]
+        """Say the state in a few words, the text alternative of every chart."""
+        begun = [
+            f"Month {month.label} {month.title}: {month.self_checked:g} of {month.checkable:g} points"
+            " self-checked"
+            + (f", {month.graded:g} of {month.most:g} graded" if month.graded is not None else "")
+            + (f", milestone reached ({month.milestone_evidence})" if month.milestone_evidence else "")
+            for month in self.months
+            if month.self_checked or month.graded is not None
+        ]
         step = f" Next: {self.next_step.exercise.title}." if self.next_step else ""
-        return f"{'; '.join(parts)}. {self.pace}{step}"
+        return f"{'; '.join(begun) or 'No points yet'}. {self.pace}{step}"
 
 
-def summarise(store: Store | None = None, roadmap: Roadmap | None = None) -> Summary:
+def summarise(
+    store: Store | None = None, roadmap: Roadmap | None = None, now: datetime | None = None
+) -> Summary:
     """Return where the learner stands.
+
+    Args:
+        store: the log; the one on the learner's desk if not given.
+        roadmap: the roadmap if the caller has it already.
+        now: the time to which weeks are counted; the present if not given.
 
     Raises:
         CourseError: the roadmap, the catalogue or the log can't be read.
@@ -142,27 +176,13 @@ def summarise(store: Store | None = None, roadmap: Roadmap | None = None) -> Sum
     tallies = {(tally.source, tally.cell): tally for tally in store.tallies()}
     states = [_state(exercise, tallies) for exercise in catalogue.load()]
     phases = tuple(
-        PhaseState(
-            phase.id,
-            phase.title,
-            tuple(
-                MonthState(
-                    month.id,
-                    "–".join(
-                        str(number) for number in (month.months[0], month.months[-1])[: len(month.months)]
-                    ),
-                    month.title,
-                    month.milestone.text,
-                    tuple(month.notebooks),
-                    tuple(state for state in states if state.exercise.notebook in month.notebooks),
-                )
-                for month in phase.months
-            ),
-        )
+        PhaseState(phase.id, phase.title, tuple(_month(month, states) for month in phase.months))
         for phase in roadmap.phases
     )
-    open_ = [state for state in states if not state.done]
-    return Summary(phases, open_[0] if open_ else None, _pace(phases, tallies.values()), store.notice)
+    next_step = next((state for state in states if state.checkable and not state.done), None)
+    attempts = [tally.first_at for tally in tallies.values() if tally.source == SELF_CHECKED]
+    pace = _pace([m for phase in phases for m in phase.months], attempts, now or datetime.now(UTC))
+    return Summary(phases, next_step, pace, store.notice)
 
 
 def import_grades(gradebook: Path, student: str, store: Store | None = None) -> int:
@@ -195,33 +215,47 @@ def import_grades(gradebook: Path, student: str, store: Store | None = None) -> 
 
 
 def _state(exercise: Exercise, tallies: dict[tuple[str, str], Tally]) -> ExerciseState:
-    checked = [tallies[SELF_CHECKED, c.cell] for c in exercise.checks if (SELF_CHECKED, c.cell) in tallies]
-    grades = [
-        tallies[GRADED, check.cell].latest for check in exercise.checks if (GRADED, check.cell) in tallies
-    ]
+    visible = [check for check in exercise.checks if not check.by_hand]
+    tries = [tallies.get((SELF_CHECKED, check.cell)) for check in visible]
+    grades = [tallies[GRADED, c.cell].latest for c in exercise.checks if (GRADED, c.cell) in tallies]
+    passed = [tally.passed_at for tally in tries if tally and tally.passed_at]
     return ExerciseState(
         exercise,
-        self_checked=sum(tally.best for tally in checked),
+        # What a passed check is worth is for the catalogue to say: a new release may weigh it anew.
+        self_checked=sum(
+            check.points if tally.passed_at else min(tally.best, check.points)
+            for check, tally in zip(visible, tries, strict=True)
+            if tally
+        ),
         graded=sum(grades) if grades else None,
         revealed=(REVEALED, exercise.id) in tallies,
-        attempts=sum(tally.count for tally in checked),
+        attempts=sum(tally.count for tally in tries if tally),
+        passed_at=max(passed) if visible and len(passed) == len(visible) else None,
     )
 
 
-def _pace(phases: Iterable[PhaseState], tallies: Iterable[Tally]) -> str:
-    """Compare the pace with the roadmap's; say nothing that one month's evidence can't carry."""
-    times = [t for tally in tallies if tally.source == SELF_CHECKED for t in (tally.first_at, tally.last_at)]
-    months = [month for phase in phases for month in phase.months]
-    done = sum(len(m.notebooks) for m in months if m.published and all(state.done for state in m.exercises))
+def _month(month: Month, states: Iterable[ExerciseState]) -> MonthState:
+    return MonthState(
+        month.id,
+        "–".join(str(number) for number in sorted({month.months[0], month.months[-1]})),
+        month.title,
+        month.milestone.text,
+        month.notebooks,
+        tuple(state for state in states if state.exercise.notebook in month.notebooks),
+    )
+
+
+def _pace(months: Iterable[MonthState], attempts: Iterable[str], now: datetime) -> str:
+    """Compare the pace with the roadmap's; claim nothing that too few months can't carry."""
     low, high = ROADMAP_MONTHS
-    plan = f"The roadmap takes {low} to {high} months."
-    if not times:
+    plan = f"The roadmap plans {low} to {high} months."
+    first = min(attempts, default=None)
+    if first is None:
         return plan
-    elapsed = (
-        datetime.fromisoformat(max(times)) - datetime.fromisoformat(min(times))
-    ).days / _DAYS_OF_A_MONTH
-    weeks = round(elapsed * _DAYS_OF_A_MONTH / 7)
-    since = f"{done} of {low} months done" + (f" in {weeks} weeks" if weeks else "")
-    if done < 2:
-        return f"{since}. {plan}"
-    return f"{since}; at this pace the roadmap takes {max(1, round(elapsed / done * low))} months. {plan}"
+    days = max(0, (now - datetime.fromisoformat(first)).days)
+    done = sum(len(month.notebooks) for month in months if month.done)
+    since = f"{done} of {low} months done, week {days // 7 + 1} since your first attempt."
+    if done < _MONTHS_FOR_A_PACE:
+        return f"{since} {plan}"
+    whole = max(1, round(days / _DAYS_OF_A_MONTH / done * low))
+    return f"{since} At this pace the whole takes {whole} month{'s' * (whole > 1)}. {plan}"

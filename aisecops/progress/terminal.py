@@ -1,47 +1,49 @@
-"""The progress chart for a terminal; reads the same without colour."""
+"""The progress chart for a terminal of 80 columns; reads the same without colour."""
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from aisecops.progress.summary import MonthState, Summary
 
-_WIDTH = 20
+_BAR = 8
 
 
 def chart(summary: Summary) -> RenderableType:
     """Return the chart: a line for each month, with points self-checked and graded kept apart."""
-    table = Table(box=None, pad_edge=False, expand=False)
-    for heading in ("", "month", "self-checked", "", "graded", "milestone"):
-        table.add_column(
-            heading, justify="right" if heading == "graded" else "left", no_wrap=heading != "month"
-        )
+    title = max(len(month.title) for month in summary.months)
+    lines = [Text(f"{'':{title + 7}}{'self-checked':<{_BAR + 8}}graded", "dim")]
     for number, phase in enumerate(summary.phases, 1):
-        table.add_row(Text(f"Phase {number}", "bold"), Text(phase.title, "bold"))
+        lines.append(Text(f"Phase {number} · {phase.title}", "bold"))
         for month in phase.months:
-            table.add_row(f"  {month.label}", month.title, *_cells(month))
+            lines.append(Text(f"{month.label:>5}  {month.title:<{title}}").append_text(_state(month)))
+    graded = "nothing graded yet" if summary.graded is None else f"{summary.graded:g} graded"
     step = summary.next_step
-    lines = [
-        Text(
-            f"{summary.self_checked:g} of {summary.most:g} published points self-checked, {summary.graded:g} graded"
-        ),
-        Text(summary.pace),
-        Text(
-            f"Next: {step.exercise.title} (aisecops open {step.exercise.notebook})" if step else "All done."
-        ),
+    said = [
+        "",
+        "█ visible checks pass   ▒ graded by an instructor   ◆ milestone reached",
+        "",
+        f"{summary.self_checked:g} of {summary.most:g} published points self-checked, {graded}",
+        summary.pace,
+        f"Next: {step.exercise.title} (aisecops open {step.exercise.notebook})"
+        if step
+        else "Every visible check passes.",
     ]
-    if summary.notice:
-        lines.append(Text(summary.notice, "bold"))
-    return Group(table, Text(), *lines)
+    notice = [Text(summary.notice, "bold")] if summary.notice else []
+    return Group(*lines, *map(Text, said), *notice)
 
 
-def _cells(month: MonthState) -> tuple[str | Text, ...]:
+def _state(month: MonthState) -> Text:
     if not month.published:
-        return (Text("not published yet", "dim"), "", "", "")
-    full = round(_WIDTH * month.self_checked / month.most)
-    return (
-        Text("█" * full + "·" * (_WIDTH - full), "blue"),
-        f"{month.self_checked:g}/{month.most:g}",
-        "–" if month.graded is None else f"{month.graded:g}/{month.most:g}",
-        "reached" if month.milestone_reached else "open",
-    )
+        return Text("  not published yet", "dim")
+    checked = f"{month.self_checked:g}/{month.checkable:g}"
+    graded = "–" if month.graded is None else f"{month.graded:g}/{month.most:g}"
+    return Text.assemble(
+        "  ", _bar("█", month.self_checked, month.checkable, "blue"), f" {checked:<7}",
+        _bar("▒", month.graded or 0, month.most, "green"), f" {graded:<9}",
+        "◆" if month.milestone_evidence else "◇",
+    )  # fmt: skip
+
+
+def _bar(mark: str, value: float, most: float, colour: str) -> tuple[str, str]:
+    full = round(_BAR * min(1, value / most)) if most else 0
+    return mark * full + "·" * (_BAR - full), colour
