@@ -82,7 +82,7 @@ show(_sample.assign(body=_sample.body.str.replace("\n", " ").str[:160] + " …")
 #
 # $b$ is the *bias*, the score of an empty mail before squeezing. A word with a positive weight speaks for
 # phishing, one with a negative weight against it. That is the whole model. It is old, fast, and still in
-# use; and everything you do to it here has its counterpart in models with a billion weights.
+# use; and most of what you do to it here has its counterpart in models with a billion weights.
 #
 # Train it. The mails are cut in two: the model learns from `train`, and is judged on `test`, which it has
 # never seen. The cut keeps each campaign on one side. You will soon see why.
@@ -119,6 +119,7 @@ print(f"{len(weights):,} words have a weight")
 print(f"accuracy on unseen campaigns: {np.mean((test_scores >= 0.5) == test.phish):.1%}")
 print("speak most for phishing:", ", ".join(sorted(weights, key=weights.get)[-8:]))
 print("speak most against it:  ", ", ".join(sorted(weights, key=weights.get)[:8]))
+print("The filter knows which words went with which label. It does not know what they mean.")
 
 # %%
 figure, axes = plt.subplots()
@@ -140,7 +141,7 @@ axes.set(
     yscale="log",
     title="The filter's scores on mails it has not seen",
 )
-axes.legend(loc="upper center")
+axes.legend(loc="upper left", bbox_to_anchor=(0.53, 1))
 plt.show()
 print(
     f"In words: of {sum(test.phish == 1)} phishing mails {sum(test_scores[test.phish == 1] < 0.5)} score below 0.5; "
@@ -259,7 +260,7 @@ for _n in (1, 7, 400):
 #
 # In the corpus, about two mails in five are phishing; someone collected it to train a model. In the real
 # stream to Meridian it is one in a hundred or fewer. This share is the *base rate* or *prevalence*, and it
-# decides what the numbers mean. Recall and FPR do not depend on it; precision does, brutally:
+# decides what the numbers mean. Recall and FPR do not depend on it; precision does:
 
 # %%
 _labels, _points = test.phish.to_numpy(), np.linspace(0.001, 0.5, 200)
@@ -284,6 +285,16 @@ for _base in (0.01, 0.1, 0.4):
     )
 plt.show()
 
+# Wilson's interval (1927): between which rates would so few false alarms be no surprise, 95 times in 100?
+_n, _z = int(sum(_labels == 0)), 1.96
+_middle, _half = _fpr + _z**2 / (2 * _n), _z * math.sqrt(_fpr * (1 - _fpr) / _n + _z**2 / (4 * _n**2))
+_low, _high = (_middle - _half) / (1 + _z**2 / _n), (_middle + _half) / (1 + _z**2 / _n)
+print(
+    f"How sure is that? The FPR rests on {round(_fpr * _n)} false alarms among {_n} mails; it may well be {_low:.2%} or {_high:.1%}. "
+    f"Precision at 1% phishing then lies between {0.01 * _recall / (0.01 * _recall + 0.99 * _high):.0%} "
+    f"and {0.01 * _recall / (0.01 * _recall + 0.99 * _low):.0%}."
+)
+
 # %% [markdown] exercise="threshold" objective="m01.4" minutes=35 difficulty=2
 # ### 1.2 Choose a threshold by what errors cost
 #
@@ -297,6 +308,8 @@ plt.show()
 # `labels` and `scores` come from a labelled test set whose own share of phishing is something else; that is
 # why the formula uses recall and FPR. Flagging nothing at all (a threshold above every score) is allowed,
 # and so is flagging everything. If several thresholds cost the same, return any of them. Returns a float.
+# (In earnest, choose on a third set of mails, a *validation set*: a threshold that was chosen on the test
+# set looks a little better there than it is.)
 #
 # <details><summary>Hint 1</summary>
 #
@@ -414,8 +427,8 @@ print(f"errors in 1,000 mails: {1000 * (1 - _vendor):.0f} against {1000 * (1 - _
 #
 # The same model, the same mails, and far fewer errors: the vendor's test set tells the model answers in
 # advance. Mails of one campaign are near-copies. If some are in `train` and some in `test`, the model is
-# asked what it has been told. This is *leakage*, the commonest reason why a model that shone in the report
-# fails in production.
+# asked what it has been told. This is *leakage*, a common reason why a model that shone in the report fails
+# in production.
 #
 # Write two functions.
 #
@@ -480,12 +493,17 @@ for _n in (50, 600):
 ### END HIDDEN TESTS
 
 # %% tests="leak" points=4
-_train, _test = honest_split(corpus, 0.25, 1)
-assert not set(_train.campaign) & set(_test.campaign), "a campaign is on both sides of your split"
-assert sorted([*_train.id, *_test.id]) == sorted(corpus.id), "every mail must be in train or in test, once"
-assert abs(len(_test) / len(corpus) - 0.25) <= 0.05, (
-    f"test should hold about 25 % of the mails, not {len(_test) / len(corpus):.0%}"
-)
+for _share in (0.25, 0.6):
+    _train, _test = honest_split(corpus, _share, 1)
+    assert not set(_train.campaign) & set(_test.campaign), "a campaign is on both sides of your split"
+    assert sorted([*_train.id, *_test.id]) == sorted(corpus.id), (
+        "every mail must be in train or in test, once"
+    )
+    assert abs(len(_test) / len(corpus) - _share) <= 0.05, (
+        f"test should hold about {_share:.0%} of the mails, not {len(_test) / len(corpus):.0%}"
+    )
+assert set(honest_split(corpus, 0.6, 1)[1].id) == set(_test.id), "the same seed must give the same split"
+assert set(honest_split(corpus, 0.6, 2)[1].id) != set(_test.id), "another seed must give another split"
 ### BEGIN HIDDEN TESTS
 for _share, _seed in ((0.2, 4), (0.5, 9), (0.35, 123)):
     _train, _test = honest_split(corpus, _share, _seed)
@@ -508,9 +526,9 @@ for _share, _seed in ((0.2, 4), (0.5, 9), (0.35, 123)):
 # %% [markdown]
 # The gap between the two accuracies is the price of asking the wrong question. Meridian meets *new*
 # campaigns every day, so only the split by campaign says what the filter will do tomorrow. Ask every vendor
-# how the test set was cut: by user, by device, by campaign, by date? And note what even the honest number
-# does not say. It assumes that tomorrow's phisher does not know the filter. The next part drops this
-# assumption.
+# how the test set was cut: by user, by device, by campaign, by date? (The corpus has dates; a cut by `sent`
+# is the other honest way. Try it in a cell of your own.) And note what even the honest number does not say.
+# It assumes that tomorrow's phisher does not know the filter. The next part drops this assumption.
 
 # %% [markdown]
 # ## 2 · The first attack
@@ -534,7 +552,7 @@ print(caught.iloc[4].text[:600])
 # ### 2.1 White-box: the fewest good words
 #
 # The weights have leaked. Write `good_words(weights, bias, present, threshold)`: the **shortest** list of
-# words that, added to a mail, brings its score **below** the threshold.
+# words that, added to a mail, brings its score **below** the threshold (which lies between 0 and 1).
 #
 # - `weights` maps each word the filter knows to its weight; `present` is the set of words in the mail
 #   already. A word that is present cannot be added again: the filter counts it once.
@@ -595,7 +613,11 @@ def _is_shortest(weights, bias, present, threshold, got):
     )
     need = next((k for k, value in enumerate(sums) if value < limit), None)
     if need is None:
-        return "" if got is None else "return None where no words suffice"
+        return (
+            ""
+            if got is None
+            else "return None where no words suffice; compare the sum with ln(t / (1 - t)), not with the threshold t"
+        )
     if got is None:
         return f"{need} words are enough here, but you returned None"
     if len(set(got)) != len(got) or set(got) & set(present) or not set(got) <= weights.keys():
@@ -645,7 +667,7 @@ for _text in caught.text.iloc[::25]:
 # %%
 needed = pd.Series([good_words(weights, bias, words_of(text), 0.5) for text in caught.text], index=caught.id)
 _counts = np.array([np.inf if words is None else len(words) for words in needed])
-_budgets = np.arange(0, 41)
+_budgets = np.arange(0, 26)
 figure, axes = plt.subplots()
 axes.step(
     _budgets, [(_counts <= k).mean() for k in _budgets], where="post", label="the k best words for each mail"
@@ -839,7 +861,7 @@ print(
     f"words used: median {np.median([u for u, _ in _short]) if _short else 0:.0f}, white-box {np.median([n for _, n in _short]) if _short else 0:.0f}; ratio {_ratio:.2f}"
 )
 assert _ratio <= 4, (
-    f"your mails carry {_ratio:.1f} times the words a white-box attacker needs; take words away as hint 2 says"
+    f"your mails carry {_ratio:.1f} times the words a white-box attacker needs; take words away again as long as the mail still passes"
 )
 ### BEGIN HIDDEN TESTS
 assert "_results2" in globals(), "the check above stopped before it came to another filter"
@@ -875,7 +897,8 @@ axes.set(
 axes.legend()
 plt.show()
 print(
-    f"In words: with 1 question a mail carries {_length[0.5].iloc[0]:.0f} extra words, with {_length.index[-1]} questions {_length[0.5].iloc[-1]:.0f}."
+    f"In words: where the attack succeeds with {_length.index[0]} question(s), a mail carries "
+    f"{_length[0.5].iloc[0]:.0f} extra words in the median, with {_length.index[-1]} questions {_length[0.5].iloc[-1]:.0f}."
 )
 
 # %% [markdown]
@@ -900,7 +923,8 @@ print(
 # with a Cyrillic і. A person reads the same word; the filter sees one it has never met. `LOOKALIKE` maps
 # Latin letters to such twins. Write `obfuscate(text, weights, most)`: change letters in **at most `most`
 # different words** so that the score falls as far as possible. Replace letters only by their `LOOKALIKE`,
-# in every place where the chosen word stands, in upper or lower case. (4 points)
+# in every place where the chosen word stands as a whole word, in upper or lower case, and not inside longer
+# words. (4 points)
 #
 # <details><summary>Hint 1 for a</summary>
 #
@@ -974,6 +998,9 @@ def _at_fpr(texts, labels, weights, bias, fpr=0.05):
 
 
 robust_weights, robust_bias = train_monotone(train.text.tolist(), train.phish.tolist())
+assert isinstance(robust_weights, dict), (
+    f"return the weights by word as a dictionary, not a {type(robust_weights).__name__}"
+)
 assert min(robust_weights.values()) >= 0, (
     "a weight is negative: an attacker can lower the score by adding that word"
 )
@@ -982,7 +1009,7 @@ print(
     f"monotone filter: recall {_recall:.1%} at 5 % false positives; the unprotected one: {_at_fpr(test.text, test.phish, weights, bias)[1]:.1%}"
 )
 assert _recall >= 0.88, (
-    f"it catches only {_recall:.0%} of unseen phishing at 5 % false positives; train under the constraint, do not clip afterwards"
+    f"it catches only {_recall:.0%} of unseen phishing at 5 % false positives; the weights must be trained under the constraint, not changed afterwards"
 )
 ### BEGIN HIDDEN TESTS
 _rows_a, _rows_b = next(
@@ -1021,9 +1048,10 @@ def _best_logit(text, weights, most):
 
 
 _toy = {"urgent": 2.0, "verify": 3.0, "bank": 0.5, "thumb": 9.0}
-_text = "URGENT: verify your bank by thumb, verify now"
+_text = "URGENT: verify your bank by thumb, verify now, or reverify"
 _got = obfuscate(_text, _toy, 1)
 assert _reads_the_same(_text, _got), "change letters only into their LOOKALIKE; everything else stays"
+assert "reverify" in words_of(_got), "change whole words only: verify inside reverify stays"
 assert words_of(_got) & {"urgent", "verify", "bank"} == {"urgent", "bank"}, (
     "with one word to change, change the one with the largest weight that has a look-alike letter, wherever it stands"
 )
@@ -1088,8 +1116,9 @@ print(
 # - **A defence answers one attacker.** The monotone filter is *proof* against added words, and falls to
 #   changed ones. Folding look-alikes back to Latin letters before scoring (Unicode's confusables table, UTS
 #   #39) closes this door too, and the next attacker writes `ver ify`, or puts the text in an image.
-# - **It has a price.** Compare the two recalls that the check printed. Robustness is paid for in accuracy
-#   on ordinary traffic.
+# - **It has a price, and the price can be shopped for.** Compare the two recalls that the check printed:
+#   robustness cost accuracy on ordinary traffic. How much depends on how the monotone model is trained; a
+#   naive Bayes filter with its negative evidence set to zero pays less here. Measure it.
 # - **Measure against an attacker who knows the defence.** An evaluation with yesterday's attack says little
 #   (Carlini & Wagner, *Adversarial Examples Are Not Easily Detected*, 2017; Tramèr et al., *On Adaptive
 #   Attacks*, 2020). Every month of this course comes back to this.
@@ -1116,7 +1145,7 @@ print(f"{len(events)} events, {events.year.min()} to {events.year.max()}")
 show(events[["date", "title", "kind", "system", "consequence"]])
 
 # %% [markdown]
-# Twelve of them carry no labels yet. That is your job.
+# All but twelve of them come with labels from the vocabularies above. The twelve are your job.
 
 # %%
 UNSORTED = [
@@ -1144,7 +1173,8 @@ for source, entries in CATALOGUE.items():
 #
 # - The OWASP id names the **weakness** that made it possible, from either list.
 # - The tactic is one that the attacker clearly reached; where nobody attacked (a leak by mistake, a wrong
-#   answer), take the harm itself, `AML.TA0011` Impact.
+#   answer), take the harm itself, `AML.TA0011` Impact. For example `nullifai` (model files with code in
+#   them that passed a scanner): `("ML06:2023", "AML.TA0005")`.
 #
 # Some events fit more than one label, and every fair reading counts. Label all twelve; ten must be right,
 # separately for OWASP (4 points) and for tactics (3 points). Read before you label: a title alone misleads.
@@ -1213,7 +1243,7 @@ def tactic_matrix(labels, tactics):
 
 
 # %% tests="sort-incidents" points=4
-_answer = {key: tuple(value) for key, value in classify().items()}
+_answer = {key: (value,) if isinstance(value, str) else tuple(value) for key, value in classify().items()}
 _missing = [id for id in UNSORTED if id not in _answer]
 assert not _missing, f"no answer yet for {', '.join(_missing)}"
 for _id, _pair in _answer.items():
@@ -1339,9 +1369,10 @@ print(
 )
 
 # %% [markdown]
-# Read the map with care. Its columns are what got *reported*, by whom, and for which audience. Exfiltration
-# and impact are visible, so they are full; reconnaissance leaves no trace in a press release, so it is
-# empty. It is a map of evidence, not of risk. Risk needs your own system: the next part.
+# Read the map with care. Its columns are what got *reported*, by whom, and for which audience. Execution
+# and impact make a story, so they are full; discovery, lateral movement and command and control stay inside
+# the victim's network, so their columns are empty. It is a map of evidence, not of risk. Risk needs your
+# own system: the next part.
 
 # %% [markdown]
 # ## 4 · The threat model of Meridian
@@ -1450,6 +1481,8 @@ _elements = [
 _flows = [
     {"from": "app", "to": "model", "carries": "x", "authenticated": True},
     {"from": "model", "to": "store", "carries": "y", "authenticated": False},
+    {"from": "model", "to": "store", "carries": "also y", "authenticated": False},
+    {"from": "model", "to": "store", "carries": "z", "authenticated": True},
     {"from": "model", "to": "app", "carries": "z", "authenticated": False},
 ]
 _got = enumerate_threats(_elements, _flows, RULES)
@@ -1461,12 +1494,14 @@ assert _by_name["model", "AML.T0015"]["likelihood"] == 4, (
     "evasion of the model starts at 3 and rises by 1, because a flow into it comes from another zone"
 )
 assert _by_name["store", "AML.T0020"]["likelihood"] == 3, (
-    "poisoning of the store starts at 2 and rises by 1, because a flow into it is not authenticated"
+    "poisoning of the store starts at 2 and rises by 1, because some flow into it is not authenticated; a second one adds nothing"
 )
 assert _by_name["model", "AML.T0015"]["risk"] == 16, "risk is likelihood times value: 4 × 4"
 assert [t["risk"] for t in _got] == [16, 12, 6], (
     f"the highest risk comes first: 16, 12, 6, not {[t['risk'] for t in _got]}"
 )
+_sure = {"threat": "sure", "kind": "model", "stage": "inference", "likelihood": 5}
+assert enumerate_threats(_elements, _flows, [_sure])[0]["likelihood"] == 5, "the likelihood never exceeds 5"
 
 
 ### BEGIN HIDDEN TESTS
@@ -1609,8 +1644,8 @@ def cheapest_paths(steps, entries, jewel, count):
 
 # %% tests="paths" points=6
 _steps = [
-    {"from": "in", "to": "a", "days": 1.0}, {"from": "a", "to": "gold", "days": 5.0}, {"from": "a", "to": "b", "days": 1.0},
-    {"from": "b", "to": "gold", "days": 1.5}, {"from": "b", "to": "a", "days": 0.1}, {"from": "a", "to": "gold", "days": 4.0},
+    {"from": "in", "to": "a", "days": 1.0}, {"from": "a", "to": "gold", "days": 4.0}, {"from": "a", "to": "b", "days": 1.0},
+    {"from": "b", "to": "gold", "days": 1.5}, {"from": "b", "to": "a", "days": 0.1}, {"from": "a", "to": "gold", "days": 5.0},
     {"from": "side", "to": "b", "days": 9.0},
 ]  # fmt: skip
 _got = [(float(days), list(path)) for days, path in cheapest_paths(_steps, ["in", "side"], "gold", 2)]
@@ -1712,6 +1747,7 @@ for _id, (_x, _y) in _place.items():
         ha="center",
         va="center",
         fontsize=9,
+        zorder=5,
         bbox={
             "boxstyle": "round,pad=0.35",
             "facecolor": "#FFF3CD" if _id == JEWEL else "white",
@@ -1743,9 +1779,10 @@ for _days, _path in _paths:
     print(f"In words: {_days:g} days: {' → '.join(_path)}")
 
 # %% [markdown]
-# Count what the cheapest paths have in common. A control on a step they share closes all of them at once; a
-# control on a step of one path moves the attacker to the next, for the difference in price. And see which
-# *kind* of step is missing: nobody breaks cryptography here.
+# The first two paths share Meri and refund: a control there closes both. The third shares no step with
+# them: it is where the attacker goes next, for the difference in price. Note also that 4.1 ranked `refund`
+# low. Its rules do not know prompt injection, and the tool itself holds nothing of value; what counts is
+# where it leads. And see which *kind* of step is missing: nobody breaks cryptography here.
 
 # %% [markdown]
 # ## 5 · Four principles, in code
@@ -1784,15 +1821,16 @@ pickletools.dis(artefact)
 #
 # **a)** Write `imports_of(data)`. It takes the bytes of a pickle and returns the set of names that loading
 # it would import, as `"module.name"`, **without loading it**. If the bytes are not a complete pickle, or
-# import something by a way you cannot read (an extension code, a name that is not a constant string), raise
-# a `ValueError`: what cannot be read is refused. (6 points)
+# take a name from where you cannot see it (an extension code, something that is not a constant string),
+# raise a `ValueError`: what cannot be read is refused. So are bytes after the end of the pickle. Give each
+# name as it is written in the file (old protocols write `__builtin__.exec`). (6 points)
 #
 # Names reach a pickle in three ways:
 #
 # | opcode | where the name is |
 # |---|---|
 # | `GLOBAL` and `INST` | in its argument: `"module name"`, one space between |
-# | `STACK_GLOBAL` | the last two strings pushed: module, then name. A string may come from the *memo* instead: `MEMOIZE`, `PUT`, `BINPUT` and `LONG_BINPUT` store the top of the stack, `GET`, `BINGET` and `LONG_BINGET` push it again |
+# | `STACK_GLOBAL` | the two topmost strings on the stack: module, then name. Opcodes such as `POP` and `DUP` move the stack: follow them, or refuse. A string may come from the *memo* instead: `MEMOIZE`, `PUT`, `BINPUT` and `LONG_BINPUT` store the top of the stack, `GET`, `BINGET` and `LONG_BINGET` push it again |
 # | `EXT1`, `EXT2`, `EXT4` | in a registry of the running process, so it cannot be read |
 #
 # **b)** Better than a gate is a format that holds no program. Write `to_safetensors(weights, bias)`, which
@@ -1808,8 +1846,9 @@ pickletools.dis(artefact)
 # <details><summary>Hint 2 for a</summary>
 #
 # Keep two things while you walk: a list `strings` of what was pushed (a string, or `None` for anything that
-# is not one), and a dictionary `memo`. The opcodes that push strings all have `"UNICODE"` or `"STRING"` in
-# their name. `STACK_GLOBAL` needs `strings[-2:]`; `MEMOIZE` stores at key `len(memo)`.
+# is not one, and for every opcode that you do not follow, `POP` included), and a dictionary `memo`. The
+# opcodes that push strings all have `"UNICODE"` or `"STRING"` in their name. `STACK_GLOBAL` needs
+# `strings[-2:]`; `MEMOIZE` stores at key `len(memo)`.
 # </details>
 # <details><summary>Hint for b</summary>
 #
@@ -1824,7 +1863,7 @@ def imports_of(data):
     """Return the names a pickle would import, without loading it. Raises ValueError if they cannot be read."""
     ### BEGIN SOLUTION
     names, pushed, memo = set(), [], {}
-    for opcode, argument, _ in pickletools.genops(data):
+    for opcode, argument, position in pickletools.genops(data):
         if opcode.name in ("GLOBAL", "INST"):
             names.add(argument.replace(" ", ".", 1))
             pushed.append(None)
@@ -1846,6 +1885,8 @@ def imports_of(data):
             pushed.append(argument)
         elif opcode.name not in ("PROTO", "FRAME", "STOP", "MARK"):
             pushed.append(None)
+    if position + 1 != len(data):
+        raise ValueError("bytes follow the end of the pickle")
     return names
     ### END SOLUTION
 
@@ -1905,6 +1946,15 @@ try:
 except ValueError:
     _refused = True
 assert _refused, "a pickle that breaks off must raise a ValueError"
+# This file pushes four strings and takes two away again. Who looks at the last two pushed sees a harmless name.
+_hidden = b"\x80\x04\x8c\x08builtins\x8c\x04exec\x8c\x0bcollections\x8c\x0bOrderedDict00\x93."
+try:
+    _got = set(imports_of(_hidden))
+except ValueError:
+    _got = {"builtins.exec"}
+assert _got == {"builtins.exec"}, (
+    f"this pickle imports builtins.exec, because POP takes strings off the stack; you found {_got}. Follow the stack, or refuse"
+)
 ### BEGIN HIDDEN TESTS
 import collections
 import datetime
@@ -1952,6 +2002,7 @@ for _what, _bytes in (
     ("an extension code", b"\x80\x02\x82\x01."),
     ("bytes that are no pickle", b"not a pickle"),
     ("an empty file", b""),
+    ("a second pickle behind the first", pickle.dumps([1]) + pickle.dumps(_Canary())),
     ("a name that is a number", b"\x80\x04K\x01K\x02\x93."),
 ):
     try:
@@ -2001,7 +2052,10 @@ _names = imports_of(pickle.dumps(_model))
 print("the pickle of an honest scikit-learn model imports", sorted(_names))
 print("your gate lets it pass if these are allowed; the vendor's file wants", sorted(imports_of(artefact)))
 _file = skops.io.dumps(_model)
-print("types that skops does not know and asks you to review:", skops.io.get_untrusted_types(data=_file))
+print(
+    "types that skops does not know and asks you to review:",
+    skops.io.get_untrusted_types(data=_file) or "none",
+)
 
 # %% [markdown]
 # Where a model is more than arrays, *skops* stores scikit-learn objects without a program: it rebuilds
@@ -2015,30 +2069,38 @@ print("types that skops does not know and asks you to review:", skops.io.get_unt
 #
 # "Three layers that each catch 90 % let one attack in a thousand through." That holds if the layers fail
 # *independently*. Meridian has three: the word filter you trained; a second word filter, bought elsewhere,
-# trained on other mails; and a rule that flags mail from senders it has never seen who ask for something by
-# a link. Here is what each does to the phishing of the test set, after the attacker has put the six best
-# words of the *first* filter into the footer.
+# trained on other mails of other campaigns; and a rule that flags mail from senders it has never seen who
+# ask for something by a link. Here is what each does to the phishing of the test set, after the attacker
+# has put the six best words of the *first* filter into the footer.
 
 # %%
-_second = train.sample(frac=0.5, random_state=4)
+_second = mail.make_corpus(seed=1)  # the mails of another bank
 _second_weights, _second_bias = train_filter(_second.text, _second.phish)
 _known_senders = set(train[train.phish == 0].sender.str.split("@").str[-1])
-attacked = [f"{text} {' '.join(_footer[:6])}" for text in test[test.phish == 1].text]
-_senders = test[test.phish == 1].sender.str.split("@").str[-1]
 LAYERS = ["our word filter", "their word filter", "unknown sender with a link"]
-caught_by = np.array(
-    [
+
+
+def verdicts(texts, senders):
+    """Return an array of shape (mails, layers) with 1 where a layer flags a mail."""
+    domains = [sender.split("@")[-1] for sender in senders]
+    flagged = [
         [
-            score(text, weights, bias) >= 0.5,
-            score(text, _second_weights, _second_bias) >= 0.5,
-            sender not in _known_senders and "http" in text,
+            score(t, weights, bias) >= 0.5,
+            score(t, _second_weights, _second_bias) >= 0.5,
+            d not in _known_senders and "http" in t,
         ]
-        for text, sender in zip(attacked, _senders)
-    ],
-    dtype=int,
-)
-for name, share in zip(LAYERS, caught_by.mean(axis=0)):
-    print(f"{name:28} catches {share:.0%} of the attacked phishing")
+        for t, d in zip(texts, domains)
+    ]
+    return np.array(flagged, dtype=int)
+
+
+_phishing, _legitimate = test[test.phish == 1], test[test.phish == 0]
+caught_by = verdicts([f"{text} {' '.join(_footer[:6])}" for text in _phishing.text], _phishing.sender)
+_alarms = verdicts(_legitimate.text, _legitimate.sender)
+for name, share, alarms in zip(LAYERS, caught_by.mean(axis=0), _alarms.mean(axis=0)):
+    print(
+        f"{name:28} catches {share:4.0%} of the attacked phishing, and flags {alarms:5.1%} of the legitimate mail"
+    )
 
 # %% [markdown] exercise="layers" objective="m01.3" minutes=30 difficulty=3 standards=["AML.M0015"]
 # ### 5.2 What the layers are worth together
@@ -2076,14 +2138,14 @@ def layers(caught):
 
 
 # %% tests="layers" points=5
-_toy = np.array([[1, 1, 0], [0, 0, 1], [0, 0, 1], [1, 1, 0]])
+_toy = np.array([[1, 1, 0], [0, 0, 1], [0, 0, 1], [1, 1, 0], [1, 0, 0], [0, 0, 0]])
 _got = layers(_toy)
-assert math.isclose(_got["independent"], 0.125), (
-    f"each layer misses half, so independent layers let 0.125 pass, not {_got['independent']}"
+assert math.isclose(_got["independent"], 3 / 6 * 4 / 6 * 4 / 6), (
+    f"the layers miss 3, 4 and 4 of 6 attacks, so independent layers let 2 of 9 pass (0.222), not {_got['independent']}"
 )
-assert _got["measured"] == 0, "every attack is caught by some layer, so measured is 0"
+assert math.isclose(_got["measured"], 1 / 6), f"one attack of six passes every layer, not {_got['measured']}"
 assert tuple(_got["best_pair"]) == (0, 2), (
-    f"layers 0 and 2 complement each other (1 and 2 come later in order); you chose {_got['best_pair']}"
+    f"layers 0 and 2 together miss one attack only, which is the fewest; you chose {_got['best_pair']}"
 )
 ### BEGIN HIDDEN TESTS
 _rng = np.random.default_rng(8)
@@ -2123,15 +2185,19 @@ axes.set(
     title="Layers that fail together count as one",
 )
 plt.show()
+_pair_independent, _pair_measured = list(_bars.values())[1:3]
 print(
-    f"In words: {_together['independent']:.1%} would pass three independent layers; {_together['measured']:.1%} passes these. Best pair: {' and '.join(LAYERS[k] for k in _together['best_pair'])}."
+    f"In words: if independent, {_pair_independent:.0%} would pass both word filters and {_together['independent']:.0%} all three layers; "
+    f"measured, it is {_pair_measured:.0%} and {_together['measured']:.0%}. "
+    f"Best pair: {' and '.join(LAYERS[k] for k in _together['best_pair'])}."
 )
 
 # %% [markdown]
 # Two filters that learned from similar mails have similar blind spots: what gets past one gets past the
-# other. A second layer is worth its price where it looks at *something else*: the sender instead of the
-# words, the action instead of the text. Ask of each new layer which attack it catches that the others miss,
-# and measure that.
+# other. And look at the false alarms above: the rule about senders is the best partner, and it flags far
+# more honest mail than any bank would stand. A layer is judged on both axes, like every defence. A second
+# layer is worth its price where it looks at *something else*: the sender instead of the words, the action
+# instead of the text. Ask of each new layer which attack it catches that the others miss, and measure that.
 
 # %% [markdown]
 # ### Least privilege, from evidence
@@ -2183,6 +2249,7 @@ def grants(log, least):
 # %% tests="least-privilege" points=4
 _log = pd.DataFrame(
     [("mail", "own", "write", True)] * 3
+    + [("help", "own", "read", True)] * 4
     + [("mail", "any", "write", False)] * 5
     + [("look", "any", "read", True)]
     + [("look", "any", "read", False)] * 9,
@@ -2192,10 +2259,13 @@ _got = {verdict: [tuple(right) for right in rights] for verdict, rights in grant
 assert set(_got) == {"grant", "ask", "revoke"}, (
     f"return the three lists grant, ask and revoke, not {sorted(_got)}"
 )
-assert _got["grant"] == [("mail", "own", "write")], "a right that was needed exactly `least` times is granted"
 assert _got["ask"] == [("look", "any", "read")], (
     "a right that was used ten times but needed once is one to ask for: count needed calls only"
 )
+assert sorted(_got["grant"]) == [("help", "own", "read"), ("mail", "own", "write")], (
+    "two rights are granted here; one of them was needed exactly `least` times"
+)
+assert _got["grant"] == sorted(_got["grant"]), "each list is sorted"
 assert _got["revoke"] == [("mail", "any", "write")], "a right that was used and never needed is revoked"
 ### BEGIN HIDDEN TESTS
 _rng = np.random.default_rng(6)
@@ -2248,11 +2318,11 @@ for _what, _steps in (
     print(f"cheapest path {_what:20} {_days:4g} days: {' → '.join(_path)}")
 
 # %% [markdown]
-# Two of your controls together make the attacker pay more than before, and neither does alone: close one
-# path, and the next one is the cheapest. Two warnings. A log shows what was used in one month, not what the
-# heir of a customer needs in January. And a right that remains can be abused: `refund` on the customer's
-# own account is needed every day, and an injected instruction may use it every day. Least privilege bounds
-# the damage. It does not prevent the attack.
+# The gate of 5.1 alone would change nothing, the grants alone are worth 1.5 days, both together 3.5: close
+# one path, and the next one is the cheapest. Two warnings. A log shows what was used in one month; a rare
+# task, such as an inheritance, may be missing. And a right that remains can be abused: `refund` on the
+# customer's own account is needed every day, and an injected instruction may use it every day. Least
+# privilege bounds the damage. It does not prevent the attack.
 
 # %% [markdown]
 # ## 6 · Milestone: explain it
@@ -2353,31 +2423,37 @@ for _name, _value in _truth.items():
 # %% [markdown] written="briefing" points=12
 # **To:** Nadia Okafor, CISO · **Subject:** What can go wrong with our three AI systems
 #
-# **Decision asked for.** Approve three measures for the next 30 days. They need two engineers for three weeks and no purchase.
+# **Decision asked for.** Approve three measures for the next 30 days. They need two engineers for three
+# weeks and no purchase.
 #
-# **What can go wrong.** *First, the mail filter can be walked past.* It gives each mail a score between 0 and 1, from the words in
-# it. Whoever knows which words count as harmless adds them in a footer. Proofpoint's gateway was copied and evaded from outside in 2019,
-# with the help of scores in its own mail headers (CVE-2019-20634). *Second, a model file can be a program.* Our registry accepts pickles,
-# Python's format for saved objects; loading one runs what its author put in. JFrog found about a hundred such files on a public
-# hub in 2024. Ours would run on the inference server, which holds a token for core banking. *Third, Meri can be given orders by what
-# she reads.* A language model does not tell instructions from data: a ticket or a page with an instruction in it makes her use
-# her tools for its author, as EchoLeak (CVE-2025-32711) showed for another assistant. Meri can issue refunds.
+# **What can go wrong.** *First, the mail filter can be walked past.* It gives each mail a score between 0
+# and 1, from the words in it. Whoever knows which words count as harmless adds them in a footer.
+# Proofpoint's gateway was copied and evaded from outside in 2019, with the help of scores in its own mail
+# headers (CVE-2019-20634). *Second, a model file can be a program.* Our registry accepts pickles, Python's
+# format for saved objects; loading one runs what its author put in. JFrog found about a hundred such files
+# on a public hub in 2024. Ours would run on the inference server, which holds a token for core banking.
+# *Third, Meri can be given orders by what she reads.* A language model does not tell instructions from
+# data: a ticket or a page with an instruction in it makes her use her tools for its author, as EchoLeak
+# (CVE-2025-32711) showed for another assistant. Meri can issue refunds.
 #
-# **Evidence.** On campaigns it has never seen, the filter catches 91 % of the phishing and flags 0.3 % of the legitimate mail. That holds
-# for mail written without regard to the filter, and says nothing about mail written against it: six added words, in the median, bring
-# a caught mail through. We measured on generated mail, so the order of magnitude carries over, not the decimals. The cheapest path to the
-# core ledger costs an attacker about 5 person-days: talk Meri into refunds to accounts of accomplices. These costs are our estimates
-# and may be off by a factor of two; the order of the paths is firmer than the days.
+# **Evidence.** On campaigns it has never seen, the filter catches 91 % of the phishing and flags 0.3 % of
+# the legitimate mail. That holds for mail written without regard to the filter, and says nothing about mail
+# written against it: six added words, in the median, bring a caught mail through. We measured on generated
+# mail, so the order of magnitude carries over, not the decimals. The cheapest path to the core ledger costs
+# an attacker about 5 person-days: talk Meri into refunds to accounts of accomplices. These costs are our
+# estimates and may be off by a factor of two; the order of the paths is firmer than the days.
 #
-# **Principles, and what they decide here.** *Least privilege:* in a month of calls Meri needed refunds on the customer's own account
-# only, so she loses them for all other accounts. *Data is not code:* we refuse pickles at the registry and take safetensors, a format
-# that holds only numbers. *Layers must differ:* we do not buy a second word filter. In our test two of them together let 50 % of
-# an attack through where independent ones would let 29 % through. We add a check of the sender, which looks at something else.
+# **Principles, and what they decide here.** *Least privilege:* in a month of calls Meri needed refunds on
+# the customer's own account only, so she loses them for all other accounts. *Data is not code:* we refuse
+# pickles at the registry and take safetensors, a format that holds only numbers. *Layers must differ:* we
+# do not buy a second word filter. In our test two of them together let PAIRM % of an attack through where independent ones would let PAIRI % through. We add a check of the sender, which looks at something else.
 #
-# **Next 30 days.** 1. Cut Meri's grants (three days of work): the cheapest path rises to 6.5 days. She can still mislead a customer,
-# or refund on their own account. 2. Gate at the registry (one engineer, one week): together with 1 the cheapest path rises to 8.5 days.
-# 3. Sender check, and a monotone filter as second opinion (two weeks): stops added words, not look-alike letters. What stays: people who
-# report phishing as harmless and so poison the training data (LLM05:2026, ML02:2023). We have not looked at that yet.
+# **Next 30 days.** 1. Cut Meri's grants (three days of work): the cheapest path rises to 6.5 days. She can
+# still mislead a customer, or refund on their own account. 2. Gate at the registry (one engineer, one
+# week): together with 1 the cheapest path rises to 8.5 days.
+# 3. Sender check, and a monotone filter as second opinion (two weeks): stops added words, not look-alike
+#    letters. What stays: people who report phishing as harmless and so poison the training data
+#    (LLM05:2026, ML02:2023). We have not looked at that yet.
 
 # %% [markdown]
 # ## What you take with you

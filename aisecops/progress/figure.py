@@ -1,7 +1,9 @@
 """The progress chart as a matplotlib figure: for paper, and where no widget runs."""
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
+from aisecops.progress.store import GRADED, SELF_CHECKED
 from aisecops.progress.summary import Summary, summarise
 
 if TYPE_CHECKING:
@@ -9,6 +11,14 @@ if TYPE_CHECKING:
 
 _EMPTY, _SOFT = "#E8E8E8", "#595959"
 _SELF = {"color": "#0072B2"}
+_DIAMOND = {
+    "marker": "D",
+    "color": "black",
+    "linestyle": "none",
+    "markersize": 6,
+    "markerfacecoloralt": "white",
+}
+_MILESTONE = {"": "none", SELF_CHECKED: "left", GRADED: "full"}
 _GRADED = {"color": "#009E73", "hatch": "////", "edgecolor": "white", "linewidth": 0}
 
 
@@ -30,7 +40,7 @@ def figure(summary: Summary | None = None) -> "Figure":
             heading = f"Phase {number} · {phase.title}"
             axes.text(-1.5, y - 0.8, heading, ha="right", va="center", fontweight="bold", fontsize=9.5)
             for month in phase.months:
-                ticks.append((y, f"{month.title}  {month.label:>5}"))
+                ticks.append((y, f"{month.title} · {month.label}"))
                 if month.published:
                     graded, checkable = month.graded or 0, month.checkable or 1
                     axes.barh([y - 0.19, y + 0.19], 100, 0.3, color=_EMPTY)
@@ -40,19 +50,19 @@ def figure(summary: Summary | None = None) -> "Figure":
                     said = "not graded" if month.graded is None else f"{graded:g} of {month.most:g}"
                     axes.text(101.5, y - 0.19, checked, va="center", fontsize=8)
                     axes.text(101.5, y + 0.19, said, va="center", fontsize=8, color=_SOFT)
-                    mark = "black" if month.milestone_evidence else "none"
-                    axes.plot(117, y, "D", markersize=6, markerfacecolor=mark, markeredgecolor="black")
+                    axes.plot(117, y, fillstyle=_MILESTONE[month.milestone_evidence], **_DIAMOND)
                 else:
                     axes.text(0.5, y, "not published yet", va="center", fontsize=8, color=_SOFT)
                 y += 1
             y += 0.95
         axes.barh(0, 0, label="self-checked: visible checks pass", **_SELF)
         axes.barh(0, 0, label="graded by an instructor", **_GRADED)
-        axes.plot([], [], "D", color="black", markersize=6, label="milestone reached")
+        for evidence, style in _MILESTONE.items():
+            axes.plot([], [], fillstyle=style, label=f"milestone {evidence or 'open'}", **_DIAMOND)
         axes.set_yticks(*zip(*ticks, strict=True), fontsize=9)
         axes.set(xlim=(0, 119), ylim=(y - 0.9, -1.3), xticks=range(0, 101, 25))
         axes.set_xlabel("share of the month's points (%)", x=50 / 119)
-        axes.set_title(summary.pace, loc="left", fontsize=9, color=_SOFT)
+        axes.set_title(fill(summary.pace, 95), loc="left", fontsize=9, color=_SOFT)
         drawing.suptitle("Progress through the six phases", fontweight="bold")
         axes.grid(axis="y", visible=False)
         axes.tick_params(axis="y", length=0)

@@ -31,7 +31,7 @@ Row = TypeVar("Row", "Event", "Tally")
 _VERSION = 1
 # It stands in two places, so that damage to one is not taken for a newer version.
 _VERSION_FIELDS = ("user_version", "application_id")
-_PAGE_BYTES = 4096
+PAGE_BYTES = 4096
 _SCHEMA = """
 CREATE TABLE event (
     id INTEGER PRIMARY KEY,
@@ -55,6 +55,10 @@ FROM (SELECT source, cell, count(*) AS count, max(points) AS best,
              min(CASE WHEN points >= most THEN at END) AS passed_at, min(at) AS first_at, max(id) AS last
       FROM event GROUP BY source, cell) AS t
 JOIN event ON event.id = t.last ORDER BY t.source, t.cell
+"""
+# Ids run from 1 without a gap, so the table and its index both know how many events there are.
+_COUNTS = """
+SELECT count(*) FROM event INDEXED BY event_by_cell UNION SELECT coalesce(max(id), 0) FROM event
 """
 
 
@@ -160,14 +164,13 @@ class Store:
         """Return all events, oldest first."""
         if not self.file.exists():
             return []
-        query = f"SELECT {COLUMNS} FROM event ORDER BY id"
-        return self._do(lambda database: _sound(Event(*row) for row in database.execute(query)))
+        return self._do(_all_events)
 
     def tallies(self) -> list[Tally]:
         """Return one tally for each source and cell; quick, also for a hundred thousand events."""
         if not self.file.exists():
             return []
-        return self._do(lambda database: _sound(Tally(*row) for row in database.execute(_TALLIES)))
+        return self._do(_all_tallies)
 
     def state(self) -> tuple[int, ...]:
         """Return a value that changes whenever any process has appended; costs two file lookups."""
@@ -248,7 +251,10 @@ class Store:
     def _connect(self) -> sqlite3.Connection:
         database = sqlite3.connect(self.file, timeout=self.patience_s, isolation_level=None)
         database.text_factory = lambda raw: raw.decode(errors="replace")
-        database.execute("PRAGMA synchronous=NORMAL")
+        try:
+            database.execute("PRAGMA synchronous=NORMAL")
+        except UnicodeDecodeError:  # SQLite's message quotes a damaged schema
+            raise sqlite3.DatabaseError("its schema is damaged") from None
         return database
 
     def _check_version(self, database: sqlite3.Connection) -> None:
@@ -277,9 +283,8 @@ class Store:
             database.execute("PRAGMA journal_mode=WAL")
             with database:
                 database.execute("BEGIN IMMEDIATE")
-                for statement in _SCHEMA.split(
-                    ";\n"
-                ):  # a trigger's body ends in "; END", not at a line's end
+                # A trigger's body ends in "; END", not at a line's end.
+                for statement in _SCHEMA.split(";\n"):
                     database.execute(statement)
                 for name in _VERSION_FIELDS:
                     database.execute(f"PRAGMA {name} = {_VERSION}")
@@ -304,8 +309,7 @@ class Store:
         try:
             with closing(self._connect()) as database:
                 self._check_version(database)
-                database.execute("BEGIN IMMEDIATE")
-                _sound(Event(*row) for row in database.execute(f"SELECT {COLUMNS} FROM event"))
+                _all_events(database)
                 return bool(database.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok")
         except sqlite3.DatabaseError as error:
             if self._is_damage(error):
@@ -317,7 +321,7 @@ class Store:
         with TemporaryDirectory() as folder:
             empty = Store(Path(folder, "empty.sqlite3"))
             empty._make()
-            return empty.file.read_bytes()[:_PAGE_BYTES]
+            return empty.file.read_bytes()[:PAGE_BYTES]
 
     def _move_aside(self, stem: str) -> Path:
         """Rename the file and its journal to a free name that starts with ``stem``."""
@@ -351,12 +355,25 @@ class Store:
         return closing(sqlite3.connect(self._side(".lock"), timeout=self.patience_s, isolation_level=None))
 
 
-def _sound(rows: Iterator[Row]) -> list[Row]:
-    """Return all rows if each is sound."""
-    found = list(rows)
-    if not all(row.sound for row in found):
+def _all_events(database: sqlite3.Connection) -> list[Event]:
+    database.execute("BEGIN")  # one view for all queries, whatever others append meanwhile
+    rows = database.execute(f"SELECT {COLUMNS} FROM event NOT INDEXED ORDER BY id")
+    return _whole(database, [Event(*row) for row in rows], lambda event: 1)
+
+
+def _all_tallies(database: sqlite3.Connection) -> list[Tally]:
+    database.execute("BEGIN")
+    rows = database.execute(_TALLIES)
+    return _whole(database, [Tally(*row) for row in rows], lambda tally: tally.count)
+
+
+def _whole(database: sqlite3.Connection, rows: list[Row], events_in: Callable[[Row], int]) -> list[Row]:
+    """Return the rows if each is sound and none is missing, which SQLite itself does not notice."""
+    if not all(row.sound for row in rows):
         raise sqlite3.DatabaseError("it holds what was never written")
-    return found
+    if {(sum(map(events_in, rows)),)} != set(database.execute(_COUNTS)):
+        raise sqlite3.DatabaseError("events are missing")
+    return rows
 
 
 def _is_number(value: object) -> bool:

@@ -189,9 +189,10 @@ def import_grades(gradebook: Path, student: str, store: Store | None = None) -> 
     """Copy a student's scores from nbgrader's gradebook into the log. Returns how many were new or changed.
 
     Raises:
-        CourseError: there is no such gradebook or student.
+        CourseError: there is no such gradebook or student, or the gradebook can't be read.
     """
     from nbgrader.api import Gradebook, MissingEntry
+    from sqlalchemy.exc import DBAPIError
 
     if not gradebook.is_file():
         raise CourseError(f"there is no gradebook {gradebook}: name nbgrader's gradebook.db")
@@ -199,18 +200,20 @@ def import_grades(gradebook: Path, student: str, store: Store | None = None) -> 
     known = {tally.cell: tally.latest for tally in store.tallies() if tally.source == GRADED}
     cells = {check.cell for exercise in catalogue.load() for check in exercise.checks}
     events = []
-    with Gradebook(f"sqlite:///{gradebook}") as book:
-        try:
+    try:
+        with Gradebook(f"sqlite:///{gradebook}") as book:
             submissions = book.student_submissions(student)
             book.find_student(student)
-        except MissingEntry:
-            raise CourseError(f"{gradebook} knows no student {student!r}: check the name") from None
-        for submission in submissions:
-            for notebook in submission.notebooks:
-                for grade in notebook.grades:
-                    waiting = grade.needs_manual_grade and grade.manual_score is None
-                    if grade.name in cells and not waiting and known.get(grade.name) != grade.score:
-                        events.append(Event(GRADED, grade.name, grade.score, grade.max_score))
+            for submission in submissions:
+                for notebook in submission.notebooks:
+                    for grade in notebook.grades:
+                        waiting = grade.needs_manual_grade and grade.manual_score is None
+                        if grade.name in cells and not waiting and known.get(grade.name) != grade.score:
+                            events.append(Event(GRADED, grade.name, grade.score, grade.max_score))
+    except MissingEntry:
+        raise CourseError(f"{gradebook} knows no student {student!r}: check the name") from None
+    except DBAPIError as error:
+        raise CourseError(f"cannot read {gradebook} ({error.orig}): name nbgrader's gradebook.db") from None
     return store.append(*events)
 
 

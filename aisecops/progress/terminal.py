@@ -3,9 +3,11 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from aisecops.progress.store import GRADED, SELF_CHECKED
 from aisecops.progress.summary import MonthState, Summary
 
 _BAR = 8
+_MILESTONE = {"": "◇", SELF_CHECKED: "◈", GRADED: "◆"}
 
 
 def chart(summary: Summary) -> RenderableType:
@@ -20,7 +22,8 @@ def chart(summary: Summary) -> RenderableType:
     step = summary.next_step
     said = [
         "",
-        "█ visible checks pass   ▒ graded by an instructor   ◆ milestone reached",
+        "█ visible checks pass   ▒ graded by an instructor",
+        "milestone: ◇ open   ◈ self-checked   ◆ graded",
         "",
         f"{summary.self_checked:g} of {summary.most:g} published points self-checked, {graded}",
         summary.pace,
@@ -40,7 +43,7 @@ def _state(month: MonthState) -> Text:
     return Text.assemble(
         "  ", _bar("█", month.self_checked, month.checkable, "blue"), f" {checked:<7}",
         _bar("▒", month.graded or 0, month.most, "green"), f" {graded:<9}",
-        "◆" if month.milestone_evidence else "◇",
+        _MILESTONE[month.milestone_evidence],
     )  # fmt: skip
 
 

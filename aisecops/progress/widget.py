@@ -10,10 +10,12 @@ import traitlets
 
 from aisecops.course import CourseError
 from aisecops.progress.store import Store
-from aisecops.progress.summary import ExerciseState, MonthState, Summary, summarise
+from aisecops.progress.summary import ExerciseState, MonthState, PhaseState, Summary, summarise
 
 _HERE = Path(__file__).parent
 _POLL_S = 1.0
+# A kernel must not stand still for the sake of its chart, so it waits for a locked file only shortly.
+_PATIENCE_S = 0.2
 
 
 class PhaseProgress(anywidget.AnyWidget):  # type: ignore[misc]
@@ -29,8 +31,8 @@ class PhaseProgress(anywidget.AnyWidget):  # type: ignore[misc]
 
     def __init__(self, store: Store | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._store = store or Store()
-        self._seen: tuple[int, ...] = ()
+        self._store = store
+        self._seen: tuple[int, ...] | None = None
         self._task: asyncio.Task[None] | None = None
         self.refresh()
         self.on_msg(self._on_message)
@@ -38,11 +40,15 @@ class PhaseProgress(anywidget.AnyWidget):  # type: ignore[misc]
             self._task = asyncio.get_running_loop().create_task(self._watch())
 
     def refresh(self) -> None:
-        """Read the log anew and show it; a mistake is shown as a sentence."""
-        self._seen = self._store.state()
+        """Read the log anew if it has changed, and show it; trouble is shown as a sentence."""
         try:
-            self.state = _to_json(summarise(self._store))
-        except CourseError as error:
+            self._store = self._store or Store(patience_s=_PATIENCE_S)
+            seen = self._store.state()
+            if seen != self._seen:
+                self.state = _to_json(summarise(self._store))
+                self._seen = seen
+        except CourseError as error:  # shown until a later reading succeeds
+            self._seen = None
             self.state = {**self.state, "notice": str(error)}
 
     def close(self) -> None:
@@ -54,8 +60,7 @@ class PhaseProgress(anywidget.AnyWidget):  # type: ignore[misc]
     async def _watch(self) -> None:
         while self.comm is not None:
             await asyncio.sleep(_POLL_S)
-            if self._store.state() != self._seen:
-                self.refresh()
+            self.refresh()
 
     def _on_message(self, _: Any, content: dict[str, Any], __: list[bytes]) -> None:
         """Put the month that was clicked on the desk, and tell the browser where it lies."""
@@ -79,40 +84,48 @@ class PhaseProgress(anywidget.AnyWidget):  # type: ignore[misc]
 
 def _to_json(summary: Summary) -> dict[str, Any]:
     return {
+        **_points(summary),
         "phases": [
-            {"id": phase.id, "title": phase.title, "months": [_month(month) for month in phase.months]}
+            {"title": phase.title, **_points(phase), "months": [_month(month) for month in phase.months]}
             for phase in summary.phases
         ],
         "next": _step(summary.next_step),
         "pace": summary.pace,
-        "most": summary.most,
-        "selfChecked": summary.self_checked,
-        "graded": summary.graded,
         "sentence": summary.sentence(),
         "notice": summary.notice,
     }
 
 
+def _points(total: Summary | PhaseState | MonthState) -> dict[str, Any]:
+    return {
+        "published": total.published,
+        "selfChecked": total.self_checked,
+        "checkable": total.checkable,
+        "graded": total.graded,
+        "most": total.most,
+    }
+
+
 def _month(month: MonthState) -> dict[str, Any]:
     return {
+        **_points(month),
         "label": month.label,
         "title": month.title,
         "notebook": next((s.exercise.notebook for s in month.exercises if not s.done), month.notebooks[0]),
-        "published": month.published,
-        "most": month.most,
-        "selfChecked": month.self_checked,
-        "graded": month.graded,
+        "notebooks": month.notebooks,
         "milestone": month.milestone,
-        "reached": month.milestone_reached,
+        "evidence": month.milestone_evidence,
         "exercises": [
             {
                 "title": state.exercise.title,
-                "most": state.exercise.points,
                 "selfChecked": state.self_checked,
+                "checkable": state.checkable,
                 "graded": state.graded,
+                "most": state.exercise.points,
                 "done": state.done,
                 "revealed": state.revealed,
                 "attempts": state.attempts,
+                "passedAt": state.passed_at,
             }
             for state in month.exercises
         ],

@@ -28,12 +28,12 @@ BLUE, VERMILION, GREEN, ORANGE, PURPLE, GREY = (
 
 STAGES = [
     ("Collect", "data from users,\nweb, suppliers", "false reports,\nbought domains", "AML.T0020"),
-    ("Train", "weights fitted\nto the data", "poisoned rows,\nbackdoor trigger", "AML.T0018"),
+    ("Train", "weights fitted\nto the data", "backdoor trigger,\nchanged weights", "AML.T0018"),
     ("Package", "model file,\nlibraries, hub", "code in pickles,\nfalse packages", "AML.T0010"),
     (
         "Serve",
         "inputs scored,\nprompts answered",
-        "evasion, prompt\ninjection, copying",
+        "evasion, prompt\ninjection",
         "AML.T0015\nAML.T0051",
     ),
     ("Act", "block, pay, mail,\ncall a tool", "confused deputy,\ntoo many rights", "AML.T0053"),
@@ -136,7 +136,7 @@ def layers() -> Figure:
         yscale="log", xlabel="number of layers, each missing 20 % of attacks", ylabel="attacks that pass all"
     )
     axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
-    axes.set_title("Three layers help as much as they differ")
+    axes.set_title("Layers help as much as they differ")
     axes.legend(title="correlation of what they miss", loc="lower left")
     return figure
 
