@@ -222,8 +222,8 @@ def gradebook(months: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         book.add_student("ada")
         book.add_student("bob")
         book.add_submission("month-01", "ada")
-    grade(path, "parts-1", auto_score=3)
-    grade(path, "unknown", auto_score=1)
+    grade(path, "parts-1", auto_score=3, needs_manual_grade=False)
+    grade(path, "unknown", auto_score=1, needs_manual_grade=False)
     grade(path, "essay-1", needs_manual_grade=True)
     return path
 

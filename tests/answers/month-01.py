@@ -368,7 +368,7 @@ def honest_split(mails, share, seed):
     return mails.iloc[a], mails.iloc[b]
 
 
-# %% answer="leak" wrong="train and test the wrong way round" score=3 says="25 %"
+# %% answer="leak" wrong="train and test the wrong way round" score=3 says="25%"
 def leaked(train, test):
     return set(test[test.campaign.isin(train.campaign)].id)
 
@@ -869,7 +869,7 @@ def obfuscate(text, weights, most):
     return text
 
 
-# %% answer="monotone" wrong="cuts the negative weights off a trained filter" score=4 says="train under the constraint"
+# %% answer="monotone" wrong="cuts the negative weights off a trained filter" score=4 says="trained under the constraint"
 def train_monotone(texts, labels):
     free, bias = train_filter(texts, labels)
     return {word: max(0.0, value) for word, value in free.items()}, bias
@@ -910,7 +910,7 @@ def obfuscate(text, weights, most):
     return text
 
 
-# %% answer="monotone" wrong="returns the filter trained above, made positive, whatever the data" score=4 says="train under"
+# %% answer="monotone" wrong="returns the filter trained above, made positive, whatever the data" score=4 says="trained under"
 def train_monotone(texts, labels):
     return {word: abs(value) for word, value in weights.items()}, bias
 
@@ -959,7 +959,7 @@ def obfuscate(text, weights, most):
     return text
 
 
-# %% answer="monotone" wrong="replaces letters inside longer words too" score=0 says="changed more than"
+# %% answer="monotone" wrong="replaces letters inside longer words too" score=0 says="whole words only"
 def obfuscate(text, weights, most):
     table = str.maketrans(LOOKALIKE)
     words = [w for w in words_of(text) if weights.get(w, 0) > 0 and w.translate(table) != w]
@@ -1238,7 +1238,7 @@ def tactic_matrix(labels, tactics):
 # %% answer="pickle-gate" right="the pickle machine's stack, kept in full; safetensors by hand"
 def imports_of(data):
     stack, marks, memo, names = [], [], {}, set()
-    for opcode, argument, _ in pickletools.genops(bytes(data)):
+    for opcode, argument, position in pickletools.genops(bytes(data)):
         name = opcode.name
         if name in ("EXT1", "EXT2", "EXT4"):
             raise ValueError("extension codes are refused")
@@ -1278,6 +1278,8 @@ def imports_of(data):
             stack += taken
         text = "UNICODE" in name or "STRING" in name
         stack += [argument if text else None] * (len(opcode.stack_after) - (name == "DUP"))
+    if position != len(data) - 1:
+        raise ValueError("bytes after the end")
     return names
 
 
@@ -1317,6 +1319,8 @@ def imports_of(data):
         program = list(pickletools.genops(data))
     except Exception as error:
         raise ValueError("not a pickle") from error
+    if program[-1][2] != len(data) - 1:
+        raise ValueError("something follows")
     found, last, memo = [], [None, None], {}
     for op, arg, _ in program:
         match op.name:
@@ -1400,7 +1404,7 @@ def imports_of(data):
     return {arg.replace(" ", ".") for op, arg, _ in pickletools.genops(data) if op.name in ("GLOBAL", "INST")}
 
 
-# %% answer="pickle-gate" wrong="knows no memo" score=3 says="memo"
+# %% answer="pickle-gate" wrong="knows no memo" score=3 says="Follow the stack, or refuse"
 def imports_of(data):
     names, strings = set(), []
     for op, arg, _ in pickletools.genops(data):
@@ -1457,7 +1461,7 @@ def imports_of(data):
     return names
 
 
-# %% answer="pickle-gate" wrong="takes the last two strings, however far back" score=0 says="must raise"
+# %% answer="pickle-gate" wrong="takes the last two strings, however far back" score=0 says="Follow the stack, or refuse"
 def imports_of(data):
     names, strings, memo = set(), [], {}
     for op, arg, _ in pickletools.genops(data):
@@ -1481,7 +1485,7 @@ def imports_of(data):
 # %% answer="pickle-gate" wrong="words unsorted, as the dictionary has them" score=6 says="sorted order"
 def imports_of(data):
     names, pushed, memo = set(), [None, None], {}
-    for op, arg, _ in pickletools.genops(data):
+    for op, arg, at in pickletools.genops(data):
         if op.name in ("GLOBAL", "INST"):
             names.add(arg.replace(" ", "."))
             pushed.append(None)
@@ -1500,6 +1504,8 @@ def imports_of(data):
             pushed.append(memo[arg])
         elif op.name not in ("PROTO", "FRAME", "MARK", "STOP"):
             pushed.append(arg if "UNICODE" in op.name or "STRING" in op.name else None)
+    if at + 1 != len(data):
+        raise ValueError("more follows")
     return names
 
 
@@ -1604,7 +1610,7 @@ def layers(caught):
     }
 
 
-# %% answer="layers" wrong="multiplies what is caught instead of what is missed" score=0 says="product of the miss rates"
+# %% answer="layers" wrong="multiplies what is caught instead of what is missed" score=0 says="independent layers let 2 of 9 pass"
 def layers(caught):
     from itertools import combinations
 
@@ -1618,7 +1624,7 @@ def layers(caught):
     }
 
 
-# %% answer="layers" wrong="the two layers that are best alone" score=0 says="complement each other"
+# %% answer="layers" wrong="the two layers that are best alone" score=0 says="together miss one attack only"
 def layers(caught):
     missed = np.asarray(caught) == 0
     alone = missed.mean(axis=0)
@@ -1629,7 +1635,7 @@ def layers(caught):
     }
 
 
-# %% answer="layers" wrong="takes the last pair of equals" score=0 says="come later in order"
+# %% answer="layers" wrong="takes the last pair of equals" score=0 says="of equals, the first in order"
 def layers(caught):
     missed = np.asarray(caught) == 0
     best, fewest = None, math.inf
@@ -1645,7 +1651,7 @@ def layers(caught):
     }
 
 
-# %% answer="layers" wrong="measured is what at least one layer misses" score=0 says="measured"
+# %% answer="layers" wrong="measured is what at least one layer misses" score=0 says="one attack of six passes every layer"
 def layers(caught):
     from itertools import combinations
 
@@ -1669,7 +1675,7 @@ def layers(caught):
     }
 
 
-# %% answer="layers" wrong="the pair with the best product of miss rates" score=0 says="complement each other"
+# %% answer="layers" wrong="the pair with the best product of miss rates" score=0 says="together miss one attack only"
 def layers(caught):
     from itertools import combinations
 
