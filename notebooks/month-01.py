@@ -2259,6 +2259,7 @@ _got = {verdict: [tuple(right) for right in rights] for verdict, rights in grant
 assert set(_got) == {"grant", "ask", "revoke"}, (
     f"return the three lists grant, ask and revoke, not {sorted(_got)}"
 )
+assert ("mail", "own", "write") not in _got["ask"], "a right that was needed exactly `least` times is granted"
 assert _got["ask"] == [("look", "any", "read")], (
     "a right that was used ten times but needed once is one to ask for: count needed calls only"
 )

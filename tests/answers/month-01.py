@@ -1686,3 +1686,361 @@ def layers(caught):
         "measured": float(missed.all(axis=1).mean()),
         "best_pair": min(combinations(range(len(rates)), 2), key=lambda pair: rates[list(pair)].prod()),
     }
+
+
+# %% answer="threats" right="pandas: join elements and rules, then count the flows"
+def enumerate_threats(elements, flows, rules):
+    table = pd.DataFrame(elements).explode("stages").rename(columns={"stages": "stage"})
+    joined = table.merge(pd.DataFrame(rules), on=["kind", "stage"])
+    zones = dict(zip(table.id, table.zone))
+    anyone = {f["to"] for f in flows if not f["authenticated"]}
+    crossing = {f["to"] for f in flows if zones[f["from"]] != zones[f["to"]]}
+    rows = []
+    for row in joined.itertuples():
+        likelihood = min(5, int(row.likelihood) + (row.id in anyone) + (row.id in crossing))
+        rows.append(
+            {
+                "element": row.id,
+                "threat": row.threat,
+                "likelihood": likelihood,
+                "risk": likelihood * int(row.value),
+            }
+        )
+    rows.sort(key=lambda r: (r["element"], r["threat"]))
+    rows.sort(key=lambda r: r["risk"], reverse=True)
+    return rows
+
+
+# %% answer="threats" right="a beginner's loops, without any or comprehension"
+def enumerate_threats(elements, flows, rules):
+    result = []
+    for rule in rules:
+        for element in elements:
+            if element["kind"] != rule["kind"]:
+                continue
+            fits = False
+            for stage in element["stages"]:
+                if stage == rule["stage"]:
+                    fits = True
+            if not fits:
+                continue
+            unknown_sender = 0
+            other_zone = 0
+            for flow in flows:
+                if flow["to"] == element["id"]:
+                    if flow["authenticated"] is False:
+                        unknown_sender = 1
+                    for other in elements:
+                        if other["id"] == flow["from"] and other["zone"] != element["zone"]:
+                            other_zone = 1
+            likelihood = rule["likelihood"] + unknown_sender + other_zone
+            if likelihood > 5:
+                likelihood = 5
+            result.append(
+                {
+                    "risk": likelihood * element["value"],
+                    "likelihood": likelihood,
+                    "threat": rule["threat"],
+                    "element": element["id"],
+                }
+            )
+    return sorted(result, key=lambda t: (100 - t["risk"], t["element"], t["threat"]))
+
+
+# %% answer="threats" wrong="one point for every such flow" score=0 says="a second one adds nothing"
+def enumerate_threats(elements, flows, rules):
+    zone = {e["id"]: e["zone"] for e in elements}
+    found = []
+    for e in elements:
+        incoming = [f for f in flows if f["to"] == e["id"]]
+        extra = sum(not f["authenticated"] for f in incoming) + sum(
+            zone[f["from"]] != e["zone"] for f in incoming
+        )
+        for r in rules:
+            if r["kind"] == e["kind"] and r["stage"] in e["stages"]:
+                size = min(5, r["likelihood"] + extra)
+                found.append(
+                    {"element": e["id"], "threat": r["threat"], "likelihood": size, "risk": size * e["value"]}
+                )
+    return sorted(found, key=lambda t: (-t["risk"], t["element"], t["threat"]))
+
+
+# %% answer="threats" wrong="forgets the limit of 5" score=0 says="never exceeds 5"
+def enumerate_threats(elements, flows, rules):
+    zone = {e["id"]: e["zone"] for e in elements}
+    found = []
+    for e in elements:
+        incoming = [f for f in flows if f["to"] == e["id"]]
+        extra = any(not f["authenticated"] for f in incoming) + any(
+            zone[f["from"]] != e["zone"] for f in incoming
+        )
+        for r in rules:
+            if r["kind"] == e["kind"] and r["stage"] in e["stages"]:
+                size = r["likelihood"] + extra
+                found.append(
+                    {"element": e["id"], "threat": r["threat"], "likelihood": size, "risk": size * e["value"]}
+                )
+    return sorted(found, key=lambda t: (-t["risk"], t["element"], t["threat"]))
+
+
+# %% answer="threats" wrong="counts flows out of the element too" score=0 says="only flows into the element count"
+def enumerate_threats(elements, flows, rules):
+    zone = {e["id"]: e["zone"] for e in elements}
+    found = []
+    for e in elements:
+        incoming = [f for f in flows if f["to"] == e["id"]]
+        both = incoming + [f for f in flows if f["from"] == e["id"] and f["authenticated"]]
+        extra = any(not f["authenticated"] for f in incoming) + any(
+            zone[f["from"]] != zone[f["to"]] for f in both
+        )
+        for r in rules:
+            if r["kind"] == e["kind"] and r["stage"] in e["stages"]:
+                size = min(5, r["likelihood"] + extra)
+                found.append(
+                    {"element": e["id"], "threat": r["threat"], "likelihood": size, "risk": size * e["value"]}
+                )
+    return sorted(found, key=lambda t: (-t["risk"], t["element"], t["threat"]))
+
+
+# %% answer="threats" wrong="lowest risk first" score=0 says="the highest risk comes first"
+def enumerate_threats(elements, flows, rules):
+    zone = {e["id"]: e["zone"] for e in elements}
+    found = []
+    for e in elements:
+        incoming = [f for f in flows if f["to"] == e["id"]]
+        extra = any(not f["authenticated"] for f in incoming) + any(
+            zone[f["from"]] != e["zone"] for f in incoming
+        )
+        for r in rules:
+            if r["kind"] == e["kind"] and r["stage"] in e["stages"]:
+                size = min(5, r["likelihood"] + extra)
+                found.append(
+                    {"element": e["id"], "threat": r["threat"], "likelihood": size, "risk": size * e["value"]}
+                )
+    return sorted(found, key=lambda t: (t["risk"], t["element"], t["threat"]))
+
+
+# %% answer="paths" right="best-first search with a heap"
+def cheapest_paths(steps, entries, jewel, count):
+    import heapq
+
+    price = {}
+    for step in steps:
+        pair = (step["from"], step["to"])
+        price[pair] = min(step["days"], price.get(pair, step["days"]))
+    heap = [(0.0, (entry,)) for entry in entries]
+    heapq.heapify(heap)
+    found = []
+    while heap and len(found) < count:
+        days, path = heapq.heappop(heap)
+        if path[-1] == jewel:
+            found.append((days, list(path)))
+            continue
+        for (start, end), cost in price.items():
+            if start == path[-1] and end not in path:
+                heapq.heappush(heap, (days + cost, (*path, end)))
+    return found
+
+
+# %% answer="paths" right="recursion over all simple paths, tuples instead of lists"
+def cheapest_paths(steps, entries, jewel, count):
+    def walk(path, days):
+        if path[-1] == jewel:
+            yield days, path
+            return
+        for target in {s["to"] for s in steps if s["from"] == path[-1]} - set(path):
+            cost = min(s["days"] for s in steps if s["from"] == path[-1] and s["to"] == target)
+            yield from walk((*path, target), days + cost)
+
+    everything = [found for entry in entries for found in walk((entry,), 0)]
+    return sorted(everything, key=lambda found: found[0])[:count]
+
+
+# %% answer="paths" wrong="the last of several steps counts" score=0 says="with the cheaper of two steps"
+def cheapest_paths(steps, entries, jewel, count):
+    graph = nx.DiGraph()
+    for step in steps:
+        graph.add_edge(step["from"], step["to"], days=step["days"])
+    found = []
+    for entry in entries:
+        if entry in graph and jewel in graph:
+            for path in nx.all_simple_paths(graph, entry, jewel):
+                found.append((nx.path_weight(graph, path, "days"), path))
+    return sorted(found)[:count]
+
+
+# %% answer="paths" wrong="fewest steps instead of fewest days" score=0 says="the two cheapest paths are"
+def cheapest_paths(steps, entries, jewel, count):
+    graph = nx.DiGraph()
+    for step in steps:
+        known = graph.get_edge_data(step["from"], step["to"], {"days": math.inf})["days"]
+        graph.add_edge(step["from"], step["to"], days=min(known, step["days"]))
+    found = []
+    for entry in entries:
+        if entry in graph and jewel in graph:
+            for path in nx.all_simple_paths(graph, entry, jewel):
+                found.append((nx.path_weight(graph, path, "days"), path))
+    return sorted(found, key=lambda pair: len(pair[1]))[:count]
+
+
+# %% answer="paths" wrong="the cheapest path of each entry only" score=0 says="the two cheapest paths are"
+def cheapest_paths(steps, entries, jewel, count):
+    graph = nx.DiGraph()
+    for step in steps:
+        known = graph.get_edge_data(step["from"], step["to"], {"days": math.inf})["days"]
+        graph.add_edge(step["from"], step["to"], days=min(known, step["days"]))
+    found = []
+    for entry in entries:
+        if entry in graph and jewel in graph and nx.has_path(graph, entry, jewel):
+            path = nx.dijkstra_path(graph, entry, jewel, "days")
+            found.append((nx.path_weight(graph, path, "days"), path))
+    return sorted(found)[:count]
+
+
+# %% answer="paths" wrong="fails where there is no path" score=0 says="silver"
+def cheapest_paths(steps, entries, jewel, count):
+    from itertools import islice
+
+    graph = nx.DiGraph()
+    for step in steps:
+        known = graph.get_edge_data(step["from"], step["to"], {"days": math.inf})["days"]
+        graph.add_edge(step["from"], step["to"], days=min(known, step["days"]))
+    found = []
+    for entry in entries:
+        for path in islice(nx.shortest_simple_paths(graph, entry, jewel, weight="days"), count):
+            found.append((nx.path_weight(graph, path, "days"), path))
+    return sorted(found)[:count]
+
+
+# %% answer="least-privilege" right="a Counter over the rows"
+def grants(log, least):
+    rows = list(zip(log["tool"], log["scope"], log["access"], log["needed"]))
+    needed = Counter(row[:3] for row in rows if row[3])
+    verdicts = {"revoke": [], "ask": [], "grant": []}
+    for right in sorted({row[:3] for row in rows}):
+        if needed[right] == 0:
+            verdicts["revoke"].append(right)
+        elif needed[right] < least:
+            verdicts["ask"].append(right)
+        else:
+            verdicts["grant"].append(right)
+    return verdicts
+
+
+# %% answer="least-privilege" right="a pivot, lists instead of tuples"
+def grants(log, least):
+    table = log.assign(n=log.needed.astype(int)).pivot_table(
+        index=["tool", "scope", "access"], values="n", aggfunc="sum"
+    )
+    table = table.sort_index()
+
+    def pick(rows):
+        return [list(right) for right in rows.index]
+
+    return {
+        "grant": pick(table[(table.n > 0) & (table.n >= least)]),
+        "ask": pick(table[(table.n > 0) & (table.n < least)]),
+        "revoke": pick(table[table.n == 0]),
+    }
+
+
+# %% answer="least-privilege" wrong="counts all calls, needed or not" score=0 says="count needed calls only"
+def grants(log, least):
+    verdicts = {"grant": [], "ask": [], "revoke": []}
+    for right, rows in log.groupby(["tool", "scope", "access"]):
+        verdict = "revoke" if not rows.needed.any() else "grant" if len(rows) >= least else "ask"
+        verdicts[verdict].append(right)
+    return verdicts
+
+
+# %% answer="least-privilege" wrong="more than least instead of at least" score=0 says="exactly `least` times"
+def grants(log, least):
+    verdicts = {"grant": [], "ask": [], "revoke": []}
+    for right, needed in log.groupby(["tool", "scope", "access"]).needed.sum().items():
+        verdicts["grant" if needed > least else "ask" if needed else "revoke"].append(right)
+    return verdicts
+
+
+# %% answer="least-privilege" wrong="revokes nothing, and asks instead" score=0 says="needed once"
+def grants(log, least):
+    needed = log.groupby(["tool", "scope", "access"]).needed.sum()
+    return {
+        "grant": [right for right, n in needed.items() if n >= least],
+        "ask": [right for right, n in needed.items() if n < least],
+        "revoke": [],
+    }
+
+
+# %% answer="least-privilege" wrong="in order of use, not sorted" score=0 says="sorted"
+def grants(log, least):
+    verdicts = {"grant": [], "ask": [], "revoke": []}
+    for right, needed in log.groupby(["tool", "scope", "access"], sort=False).needed.sum().items():
+        verdicts["grant" if needed >= least else "ask" if needed else "revoke"].append(right)
+    return verdicts
+
+
+# %% answer="briefing" right="counts by hand, without the month's own functions"
+def evidence():
+    flagged, phish = test_scores >= 0.5, test.phish.to_numpy() == 1
+    lengths = []
+    for text in caught.text:
+        total = bias + sum(weights.get(w, 0) for w in words_of(text))
+        k = 0
+        for value in sorted(v for w, v in weights.items() if w not in words_of(text)):
+            if total < 0 or value >= 0:
+                break
+            total += value
+            k += 1
+        lengths.append(k if total < 0 else math.inf)
+    best = {entry: 0.0 for entry in ENTRIES}
+    for _ in range(len(ELEMENTS)):
+        for step in ATTACK_STEPS:
+            if step["from"] in best:
+                best[step["to"]] = min(best.get(step["to"], math.inf), best[step["from"]] + step["days"])
+    return {
+        "recall": float((flagged & phish).sum() / phish.sum()),
+        "fpr": float((flagged & ~phish).sum() / (~phish).sum()),
+        "median_words": sorted(lengths)[len(lengths) // 2] if len(lengths) % 2 else float(np.median(lengths)),
+        "cheapest_days": best[JEWEL],
+    }
+
+
+# %% answer="briefing" right="NumPy scalars, the order of the keys turned round, one key more"
+def evidence():
+    words = [good_words(weights, bias, words_of(text), 0.5) for text in caught.text]
+    measured = rates(test.phish, test_scores, 0.5)
+    return {
+        "cheapest_days": np.float64(cheapest_paths(ATTACK_STEPS, ENTRIES, JEWEL, 3)[0][0]),
+        "median_words": np.median([np.inf if w is None else len(w) for w in words]),
+        "fpr": np.float64(measured["fpr"]),
+        "recall": np.float64(measured["recall"]),
+        "precision": measured["precision"],
+    }
+
+
+# %% answer="briefing" wrong="invented numbers" score=0 says="is not what this notebook's systems show"
+def evidence():
+    return {"recall": 0.9, "fpr": 0.1, "median_words": 3, "cheapest_days": 99}
+
+
+# %% answer="briefing" wrong="one number is missing" score=0 says="the evidence lacks cheapest_days"
+def evidence():
+    words = [good_words(weights, bias, words_of(text), 0.5) for text in caught.text]
+    measured = rates(test.phish, test_scores, 0.5)
+    return {
+        "recall": measured["recall"],
+        "fpr": measured["fpr"],
+        "median_words": float(np.median([len(w) for w in words])),
+    }
+
+
+# %% answer="briefing" wrong="the mean instead of the median" score=0 says="median_words is not"
+def evidence():
+    words = [good_words(weights, bias, words_of(text), 0.5) for text in caught.text]
+    measured = rates(test.phish, test_scores, 0.5)
+    return {
+        "recall": measured["recall"],
+        "fpr": measured["fpr"],
+        "median_words": float(np.mean([len(w) for w in words if w is not None])),
+        "cheapest_days": cheapest_paths(ATTACK_STEPS, ENTRIES, JEWEL, 1)[0][0],
+    }
