@@ -76,11 +76,15 @@ def start(*, instructor: bool = False, port: int = 8888, browser: bool = True) -
         server = LabApp.initialize_server(options)
     except SystemExit:
         raise CourseError(f"no free port from {port} on: name another with --port") from None
-    page = f"{server.connection_url}lab" + ("" if instructor else f"/tree/{desk.START}.ipynb")
-    token = f"?token={server.identity_provider.token}" if server.identity_provider.token else ""
-    message = f"\nAI SecOps Lab is running at\n\n    {page}{token}\n\nStop it with Ctrl-C."
-    # The server binds its port when it starts; its loop runs only then.
-    IOLoop.current().add_callback(print, message, flush=True)
+
+    def announce() -> None:
+        page = f"{server.connection_url}lab" + ("" if instructor else f"/tree/{desk.START}.ipynb")
+        token = server.identity_provider.token
+        address = f"{page}?token={token}" if token else page
+        print(f"\nAI SecOps Lab is running at\n\n    {address}\n\nStop it with Ctrl-C.", flush=True)
+
+    # The server binds its port, and may move on to the next one, only when its loop runs.
+    IOLoop.current().add_callback(announce)
     server.start()
 
 

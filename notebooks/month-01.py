@@ -1485,10 +1485,12 @@ _flows = [
     {"from": "model", "to": "store", "carries": "z", "authenticated": True},
     {"from": "model", "to": "app", "carries": "z", "authenticated": False},
 ]
-_got = enumerate_threats(_elements, _flows, RULES)
+_rules = [dict(rule) for rule in RULES]
+_got = enumerate_threats(_elements, _flows, _rules)
 assert len(_got) == 3, (
     f"three threats fit this small system (two to the model, one to the store), you found {len(_got)}"
 )
+assert _rules == RULES, "leave the rules as they are: work out each likelihood in a variable of its own"
 _by_name = {(t["element"], t["threat"]): t for t in _got}
 assert _by_name["model", "AML.T0015"]["likelihood"] == 4, (
     "evasion of the model starts at 3 and rises by 1, because a flow into it comes from another zone"
@@ -1502,6 +1504,18 @@ assert [t["risk"] for t in _got] == [16, 12, 6], (
 )
 _sure = {"threat": "sure", "kind": "model", "stage": "inference", "likelihood": 5}
 assert enumerate_threats(_elements, _flows, [_sure])[0]["likelihood"] == 5, "the likelihood never exceeds 5"
+_deployed = {**_sure, "stage": "deployment"}
+assert len(enumerate_threats(_elements, _flows, [_deployed])) == 1, (
+    "a rule fits if its stage is one of the element's stages, not only the first"
+)
+assert len(enumerate_threats(_elements, _flows, [_sure, _deployed])) == 2, (
+    "two rules with one threat that both fit an element make two entries: one for each element and rule"
+)
+try:
+    _got = enumerate_threats(_elements, _flows, [{**_sure, "kind": "tool"}])
+except Exception as error:
+    _got = f"{type(error).__name__}: {error}"
+assert _got == [], f"where no rule fits, return an empty list, not {_got}"
 
 
 ### BEGIN HIDDEN TESTS
@@ -1558,7 +1572,7 @@ for _k in range(25):
         "on another system you find other threats: kind and one of the stages must fit"
     )
     assert {_key(t): t["likelihood"] for t in _got} == {_key(t): t["likelihood"] for t in _want}, (
-        "on another system a likelihood differs: only flows into the element count, each condition adds 1 at most, and 5 is the limit"
+        "on another system a likelihood differs: only flows into the element count, each of the two conditions adds 1 (both together 2), and 5 is the limit"
     )
     assert [(_key(t), t["risk"]) for t in _got] == [(_key(t), t["risk"]) for t in _want], (
         "on another system risk or order differ: highest risk first, then element id, then threat id"
@@ -1648,14 +1662,26 @@ _steps = [
     {"from": "b", "to": "gold", "days": 1.5}, {"from": "b", "to": "a", "days": 0.1}, {"from": "a", "to": "gold", "days": 5.0},
     {"from": "side", "to": "b", "days": 9.0},
 ]  # fmt: skip
-_got = [(float(days), list(path)) for days, path in cheapest_paths(_steps, ["in", "side"], "gold", 2)]
+_got = cheapest_paths(_steps, ["in", "side"], "gold", 2)
+try:
+    _got = [(float(days), list(path)) for days, path in _got]
+except (TypeError, ValueError):
+    raise AssertionError(f"return a list of pairs (days, path), the days first, not {_got}") from None
 assert _got == [(3.5, ["in", "a", "b", "gold"]), (5.0, ["in", "a", "gold"])], (
     f"the two cheapest paths are in-a-b-gold (3.5) and in-a-gold (5.0, with the cheaper of two steps), not {_got}"
 )
-assert len(cheapest_paths(_steps, ["in", "side"], "gold", 10)) == 4, (
-    "there are four paths in all: two from in, two from side"
+_got = cheapest_paths(_steps, ["in", "side"], "gold", 10)
+assert len(_got) == 4, (
+    f"there are four paths in all, two from in and two from side (parallel steps count once); you returned {len(_got)}"
 )
-assert list(cheapest_paths(_steps, ["in"], "silver", 3)) == [], "where no path leads, the list is empty"
+for _entry, _jewel in (("in", "silver"), ("side", "in"), ("nowhere", "gold")):
+    try:
+        _got = cheapest_paths(_steps, [_entry], _jewel, 3)
+    except Exception as error:
+        _got = f"{type(error).__name__}: {error}"
+    assert _got is not None and len(_got) == 0, (
+        f"no path leads from {_entry} to {_jewel}, so return an empty list; you got {_got}"
+    )
 
 
 ### BEGIN HIDDEN TESTS
@@ -2224,8 +2250,8 @@ show(tool_log.groupby(["tool", "scope", "access"]).needed.agg(calls="count", nee
 # - `ask`: needed, but fewer than `least` times. A person confirms each call;
 # - `revoke`: used, and never needed.
 #
-# Each list is sorted and holds tuples. `log` is a data frame with the columns shown above. Count only calls
-# that were needed.
+# Each list is sorted and holds tuples, each right once. `log` is a data frame with the columns shown above;
+# `least` is 1 or more. Count only calls that were needed.
 #
 # <details><summary>Hint</summary>
 #
@@ -2255,9 +2281,18 @@ _log = pd.DataFrame(
     + [("look", "any", "read", False)] * 9,
     columns=["tool", "scope", "access", "needed"],
 )
-_got = {verdict: [tuple(right) for right in rights] for verdict, rights in grants(_log, 3).items()}
+_got = grants(_log, 3)
 assert set(_got) == {"grant", "ask", "revoke"}, (
     f"return the three lists grant, ask and revoke, not {sorted(_got)}"
+)
+for _verdict, _rights in _got.items():
+    assert isinstance(_rights, list), f"{_verdict} is a list, not a {type(_rights).__name__}"
+    assert all(not isinstance(right, str) and len(right) == 3 for right in _rights), (
+        f"a right is a triple (tool, scope, access); {_verdict} holds {_rights}"
+    )
+_got = {verdict: [tuple(right) for right in rights] for verdict, rights in _got.items()}
+assert all(len(set(rights)) == len(rights) for rights in _got.values()), (
+    "name each right once, not once a call"
 )
 assert ("mail", "own", "write") not in _got["ask"], "a right that was needed exactly `least` times is granted"
 assert _got["ask"] == [("look", "any", "read")], (
@@ -2267,7 +2302,9 @@ assert sorted(_got["grant"]) == [("help", "own", "read"), ("mail", "own", "write
     "two rights are granted here; one of them was needed exactly `least` times"
 )
 assert _got["grant"] == sorted(_got["grant"]), "each list is sorted"
-assert _got["revoke"] == [("mail", "any", "write")], "a right that was used and never needed is revoked"
+assert _got["revoke"] == [("mail", "any", "write")], (
+    f"a right that was used and never needed is revoked, and no other: here mail (any, write), not {_got['revoke']}"
+)
 ### BEGIN HIDDEN TESTS
 _rng = np.random.default_rng(6)
 for _k in range(10):
@@ -2337,7 +2374,7 @@ for _what, _steps in (
 # ### 6.1 The briefing to the CISO
 #
 # **a)** Collect your evidence. Write `evidence()`, which returns a dictionary of four numbers, each
-# computed with what you built this month (4 points):
+# computed with what you built this month and not rounded (4 points):
 #
 # - `recall` and `fpr`: of the filter (`weights`, `bias`) on `test` at threshold 0.5, with your `rates`;
 # - `median_words`: the median number of words a white-box attacker inserts into a mail of `caught` so that
@@ -2382,13 +2419,17 @@ def evidence():
 
 # %% tests="briefing" points=4
 _evidence = evidence()
-_missing = {"recall", "fpr", "median_words", "cheapest_days"} - set(_evidence)
+_names = ("recall", "fpr", "median_words", "cheapest_days")
+_missing = set(_names) - set(_evidence)
 assert not _missing, f"the evidence lacks {', '.join(sorted(_missing))}"
+for _name in _names:
+    assert isinstance(_evidence[_name], (int, float, np.number)), (
+        f"{_name} is one number, not {_evidence[_name]!r}"
+    )
+    print(f"{_name:15} {_evidence[_name]:.3g}")
 assert 0 <= _evidence["fpr"] < _evidence["recall"] <= 1, (
     "recall and fpr are shares between 0 and 1, and a useful filter has a recall well above its fpr"
 )
-for _name, _value in _evidence.items():
-    print(f"{_name:15} {_value:.3g}")
 ### BEGIN HIDDEN TESTS
 _flagged = test_scores >= 0.5
 _truth = {
@@ -2417,7 +2458,7 @@ _truth["cheapest_days"] = min(
 )
 for _name, _value in _truth.items():
     assert math.isclose(_evidence[_name], _value, rel_tol=1e-6, abs_tol=1e-6), (
-        f"{_name} is not what this notebook's systems show; check the function it comes from"
+        f"{_name} is not what this notebook's systems show; do not round it, and check the function it comes from"
     )
 ### END HIDDEN TESTS
 

@@ -49,12 +49,12 @@ def page(browser: Browser, lab: tuple[str, Path]) -> Iterator[Page]:
     window.set_default_timeout(90 * SECOND)
     outside: list[str] = []
     window.on("request", lambda request: outside.append(request.url) if not _local(request.url) else None)
-    window.goto(lab[0])
+    window.goto(f"{lab[0]}&reset")  # not the tabs that the last test left
     window.wait_for_selector(".jp-NotebookPanel")
     window.wait_for_function(
         "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
     )
-    window.locator(".jp-CodeCell").first.click()
+    window.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell").first.click()
     window.keyboard.press("Shift+Enter")
     window.wait_for_selector(".aisecops-progress .next")
     yield window

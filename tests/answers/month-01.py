@@ -2044,3 +2044,641 @@ def evidence():
         "median_words": float(np.mean([len(w) for w in words if w is not None])),
         "cheapest_days": cheapest_paths(ATTACK_STEPS, ENTRIES, JEWEL, 1)[0][0],
     }
+
+
+# %% answer="threats" right="matrices, NumPy scalars and a stable sort in three passes"
+def enumerate_threats(elements, flows, rules):
+    ids = [e["id"] for e in elements]
+    place = {id: n for n, id in enumerate(ids)}
+    unsure, foreign = np.zeros(len(ids), int), np.zeros(len(ids), int)
+    for flow in flows:
+        source, target = place[flow["from"]], place[flow["to"]]
+        unsure[target] |= not flow["authenticated"]
+        foreign[target] |= elements[source]["zone"] != elements[target]["zone"]
+    rows = []
+    for n, element in enumerate(elements):
+        for rule in rules:
+            if rule["kind"] == element["kind"] and set(element["stages"]) & {rule["stage"]}:
+                size = np.clip(rule["likelihood"] + unsure[n] + foreign[n], 0, 5)
+                rows.append(
+                    dict(risk=size * element["value"], likelihood=size, threat=rule["threat"], element=ids[n])
+                )
+    rows.sort(key=lambda row: row["threat"])
+    rows.sort(key=lambda row: row["element"])
+    rows.sort(key=lambda row: -row["risk"])
+    return rows
+
+
+# %% answer="threats" right="a data frame sorted at the end"
+def enumerate_threats(elements, flows, rules):
+    zone = {e["id"]: e["zone"] for e in elements}
+    rows = []
+    for e in elements:
+        inc = [f for f in flows if f["to"] == e["id"]]
+        plus = int(any(not f["authenticated"] for f in inc)) + int(
+            any(zone[f["from"]] != e["zone"] for f in inc)
+        )
+        for r in rules:
+            if r["kind"] == e["kind"] and r["stage"] in e["stages"]:
+                rows.append(
+                    (
+                        e["id"],
+                        r["threat"],
+                        min(r["likelihood"] + plus, 5),
+                        min(r["likelihood"] + plus, 5) * e["value"],
+                    )
+                )
+    table = pd.DataFrame(rows, columns=["element", "threat", "likelihood", "risk"])
+    table = table.sort_values(["risk", "element", "threat"], ascending=[False, True, True])
+    return table.to_dict("records")
+
+
+# %% answer="threats" wrong="one point at most for both conditions" score=0 says="only flows into the element count"
+def enumerate_threats(elements, flows, rules):
+    zone = {e["id"]: e["zone"] for e in elements}
+    found = []
+    for e in elements:
+        incoming = [f for f in flows if f["to"] == e["id"]]
+        extra = any(not f["authenticated"] or zone[f["from"]] != e["zone"] for f in incoming)
+        for r in rules:
+            if r["kind"] == e["kind"] and r["stage"] in e["stages"]:
+                size = min(5, r["likelihood"] + extra)
+                found.append(
+                    {"element": e["id"], "threat": r["threat"], "likelihood": size, "risk": size * e["value"]}
+                )
+    return sorted(found, key=lambda t: (-t["risk"], t["element"], t["threat"]))
+
+
+# %% answer="threats" wrong="ties in reverse" score=0 says="then element id"
+def enumerate_threats(elements, flows, rules):
+    zone = {e["id"]: e["zone"] for e in elements}
+    found = []
+    for e in elements:
+        incoming = [f for f in flows if f["to"] == e["id"]]
+        extra = any(not f["authenticated"] for f in incoming) + any(
+            zone[f["from"]] != e["zone"] for f in incoming
+        )
+        for r in rules:
+            if r["kind"] == e["kind"] and r["stage"] in e["stages"]:
+                size = min(5, r["likelihood"] + extra)
+                found.append(
+                    {"element": e["id"], "threat": r["threat"], "likelihood": size, "risk": size * e["value"]}
+                )
+    return sorted(found, key=lambda t: (t["risk"], t["element"], t["threat"]), reverse=True)
+
+
+# %% answer="threats" wrong="the limit holds for the likelihood, not for the risk" score=0 says="risk or order differ"
+def enumerate_threats(elements, flows, rules):
+    zone = {e["id"]: e["zone"] for e in elements}
+    found = []
+    for e in elements:
+        incoming = [f for f in flows if f["to"] == e["id"]]
+        extra = any(not f["authenticated"] for f in incoming) + any(
+            zone[f["from"]] != e["zone"] for f in incoming
+        )
+        for r in rules:
+            if r["kind"] == e["kind"] and r["stage"] in e["stages"]:
+                size = r["likelihood"] + extra
+                found.append(
+                    {
+                        "element": e["id"],
+                        "threat": r["threat"],
+                        "likelihood": min(5, size),
+                        "risk": size * e["value"],
+                    }
+                )
+    return sorted(found, key=lambda t: (-t["risk"], t["element"], t["threat"]))
+
+
+# %% answer="threats" wrong="looks at the first stage only" score=0 says="one of the"
+def enumerate_threats(elements, flows, rules):
+    zone = {e["id"]: e["zone"] for e in elements}
+    found = []
+    for e in elements:
+        incoming = [f for f in flows if f["to"] == e["id"]]
+        extra = any(not f["authenticated"] for f in incoming) + any(
+            zone[f["from"]] != e["zone"] for f in incoming
+        )
+        for r in rules:
+            if r["kind"] == e["kind"] and e["stages"] and r["stage"] == e["stages"][0]:
+                size = min(5, r["likelihood"] + extra)
+                found.append(
+                    {"element": e["id"], "threat": r["threat"], "likelihood": size, "risk": size * e["value"]}
+                )
+    return sorted(found, key=lambda t: (-t["risk"], t["element"], t["threat"]))
+
+
+# %% answer="threats" wrong="only if all flows are not authenticated" score=0 says="some flow into it"
+def enumerate_threats(elements, flows, rules):
+    zone = {e["id"]: e["zone"] for e in elements}
+    found = []
+    for e in elements:
+        incoming = [f for f in flows if f["to"] == e["id"]]
+        extra = (bool(incoming) and all(not f["authenticated"] for f in incoming)) + any(
+            zone[f["from"]] != e["zone"] for f in incoming
+        )
+        for r in rules:
+            if r["kind"] == e["kind"] and r["stage"] in e["stages"]:
+                size = min(5, r["likelihood"] + extra)
+                found.append(
+                    {"element": e["id"], "threat": r["threat"], "likelihood": size, "risk": size * e["value"]}
+                )
+    return sorted(found, key=lambda t: (-t["risk"], t["element"], t["threat"]))
+
+
+# %% answer="threats" wrong="forgets the kind" score=0 says="three threats fit"
+def enumerate_threats(elements, flows, rules):
+    zone = {e["id"]: e["zone"] for e in elements}
+    found = []
+    for e in elements:
+        incoming = [f for f in flows if f["to"] == e["id"]]
+        extra = any(not f["authenticated"] for f in incoming) + any(
+            zone[f["from"]] != e["zone"] for f in incoming
+        )
+        for r in rules:
+            if r["stage"] in e["stages"]:
+                size = min(5, r["likelihood"] + extra)
+                found.append(
+                    {"element": e["id"], "threat": r["threat"], "likelihood": size, "risk": size * e["value"]}
+                )
+    return sorted(found, key=lambda t: (-t["risk"], t["element"], t["threat"]))
+
+
+# %% answer="paths" right="one source before all entries, parallel edges, every simple path"
+def cheapest_paths(steps, entries, jewel, count):
+    graph = nx.MultiDiGraph()
+    graph.add_nodes_from([*entries, jewel])
+    for step in steps:
+        graph.add_edge(step["from"], step["to"], days=step["days"])
+    for entry in entries:
+        graph.add_edge("anywhere", entry, days=0)
+    days_of = {}
+    for edges in nx.all_simple_edge_paths(graph, "anywhere", jewel):
+        path = tuple(end for _, end, _ in edges)
+        days = sum(graph.edges[edge]["days"] for edge in edges)
+        days_of[path] = min(days, days_of.get(path, days))
+    return [[days_of[path], path] for path in sorted(days_of, key=days_of.get)[:count]]
+
+
+# %% answer="paths" right="all paths, a step longer each round, then the best one by one element, one step longer each round"
+def cheapest_paths(steps, entries, jewel, count):
+    pending = [{"path": [entry], "days": 0} for entry in entries]
+    arrived = {}
+    while len(pending) > 0:
+        longer = []
+        for item in pending:
+            for step in steps:
+                if step["from"] != item["path"][-1]:
+                    continue
+                if step["to"] in item["path"]:
+                    continue
+                new = {"path": item["path"] + [step["to"]], "days": item["days"] + step["days"]}
+                if step["to"] != jewel:
+                    longer.append(new)
+                else:
+                    key = "|".join(new["path"])
+                    if key not in arrived or new["days"] < arrived[key]:
+                        arrived[key] = new["days"]
+        pending = longer
+    result = []
+    while len(result) < count and len(arrived) > 0:
+        best = None
+        for key in arrived:
+            if best is None or arrived[key] < arrived[best]:
+                best = key
+        result.append((np.float64(arrived.pop(best)), best.split("|")))
+    return result
+
+
+# %% answer="paths" right="sums backwards from the jewel"
+def cheapest_paths(steps, entries, jewel, count):
+    into = {}
+    for s in steps:
+        into.setdefault(s["to"], {})
+        into[s["to"]][s["from"]] = min(s["days"], into[s["to"]].get(s["from"], s["days"]))
+    found, stack = [], [(0.0, (jewel,))]
+    while stack:
+        days, path = stack.pop()
+        if path[0] in entries:
+            found.append((days, path))
+            continue
+        for source, cost in into.get(path[0], {}).items():
+            if source not in path:
+                stack.append((cost + days, (source, *path)))
+    found.sort()
+    return tuple(found[:count])
+
+
+# %% answer="paths" wrong="parallel steps make two paths" score=0 says="four paths in all"
+def cheapest_paths(steps, entries, jewel, count):
+    graph = nx.MultiDiGraph()
+    graph.add_nodes_from([*entries, jewel])
+    for step in steps:
+        graph.add_edge(step["from"], step["to"], days=step["days"])
+    found = []
+    for entry in entries:
+        for edges in nx.all_simple_edge_paths(graph, entry, jewel):
+            found.append((sum(graph.edges[e]["days"] for e in edges), [entry, *(e[1] for e in edges)]))
+    return sorted(found)[:count]
+
+
+# %% answer="paths" wrong="looks at the first entry only" score=0 says="four paths in all"
+def cheapest_paths(steps, entries, jewel, count):
+    from itertools import islice
+
+    graph = nx.DiGraph()
+    for step in steps:
+        known = graph.get_edge_data(step["from"], step["to"], {"days": math.inf})["days"]
+        graph.add_edge(step["from"], step["to"], days=min(known, step["days"]))
+    try:
+        paths = list(islice(nx.shortest_simple_paths(graph, entries[0], jewel, weight="days"), count))
+    except (nx.NetworkXNoPath, nx.NodeNotFound):
+        return []
+    return [(nx.path_weight(graph, path, "days"), path) for path in paths]
+
+
+# %% answer="paths" wrong="joins the entries' lists without sorting them" score=0 says="not in order"
+def cheapest_paths(steps, entries, jewel, count):
+    from itertools import islice
+
+    graph = nx.DiGraph()
+    for step in steps:
+        known = graph.get_edge_data(step["from"], step["to"], {"days": math.inf})["days"]
+        graph.add_edge(step["from"], step["to"], days=min(known, step["days"]))
+    found = []
+    for entry in entries:
+        try:
+            for path in islice(nx.shortest_simple_paths(graph, entry, jewel, weight="days"), count):
+                found.append((nx.path_weight(graph, path, "days"), path))
+        except (nx.NetworkXNoPath, nx.NodeNotFound):
+            pass
+    return found[:count]
+
+
+# %% answer="paths" wrong="walks in circles: no check for visited elements" score=0 says="the two cheapest paths are"
+def cheapest_paths(steps, entries, jewel, count):
+    import heapq
+
+    price = {}
+    for s in steps:
+        price[s["from"], s["to"]] = min(s["days"], price.get((s["from"], s["to"]), math.inf))
+    heap, found = [(0.0, [entry]) for entry in entries], []
+    while heap and len(found) < count:
+        days, path = heapq.heappop(heap)
+        if path[-1] == jewel:
+            found.append((days, path))
+        else:
+            for (a, b), cost in price.items():
+                if a == path[-1]:
+                    heapq.heappush(heap, (days + cost, [*path, b]))
+    return found
+
+
+# %% answer="paths" wrong="gives up with the first entry that leads nowhere" score=0 says="you returned 0"
+def cheapest_paths(steps, entries, jewel, count):
+    from itertools import islice
+
+    graph = nx.DiGraph()
+    for step in steps:
+        known = graph.get_edge_data(step["from"], step["to"], {"days": math.inf})["days"]
+        graph.add_edge(step["from"], step["to"], days=min(known, step["days"]))
+    found = []
+    try:
+        for entry in entries:
+            for path in islice(nx.shortest_simple_paths(graph, entry, jewel, weight="days"), count):
+                found.append((nx.path_weight(graph, path, "days"), path))
+    except (nx.NetworkXNoPath, nx.NodeNotFound):
+        return []
+    return sorted(found)[:count]
+
+
+# %% answer="least-privilege" right="a beginner's dictionaries and iterrows, NumPy strings"
+def grants(log, least):
+    used = []
+    counts = {}
+    for _, row in log.iterrows():
+        right = (np.str_(row["tool"]), np.str_(row["scope"]), np.str_(row["access"]))
+        if right not in used:
+            used.append(right)
+            counts[right] = 0
+        if row["needed"] == True:  # noqa: E712
+            counts[right] = counts[right] + 1
+    result = {}
+    result["revoke"] = []
+    result["ask"] = []
+    result["grant"] = []
+    for right in used:
+        if counts[right] == 0:
+            result["revoke"].append(right)
+        if counts[right] > 0 and counts[right] < least:
+            result["ask"].append(right)
+        if counts[right] > 0 and counts[right] >= least:
+            result["grant"].append(right)
+    for name in result:
+        result[name].sort()
+    return result
+
+
+# %% answer="least-privilege" right="sets and value_counts"
+def grants(log, least):
+    columns = ["tool", "scope", "access"]
+    used = set(log[columns].itertuples(index=False, name=None))
+    counts = log.loc[log.needed, columns].value_counts()
+    grant = set(counts[counts >= least].index)
+    ask = set(counts.index) - grant
+    return {"grant": sorted(grant), "ask": sorted(ask), "revoke": sorted(used - grant - ask)}
+
+
+# %% answer="least-privilege" wrong="drops the calls that were not needed first" score=0 says="never needed is revoked"
+def grants(log, least):
+    verdicts = {"grant": [], "ask": [], "revoke": []}
+    needed = log[log.needed].groupby(["tool", "scope", "access"]).size()
+    for right, count in needed.items():
+        verdicts["grant" if count >= least else "ask" if count else "revoke"].append(right)
+    return verdicts
+
+
+# %% answer="least-privilege" wrong="revokes every right that some call did not need" score=0 says="never needed is revoked"
+def grants(log, least):
+    columns = ["tool", "scope", "access"]
+    needed = log.groupby(columns).needed.sum()
+    return {
+        "grant": sorted(needed[needed >= least].index),
+        "ask": sorted(needed[(needed > 0) & (needed < least)].index),
+        "revoke": sorted(set(log.loc[~log.needed, columns].itertuples(index=False, name=None))),
+    }
+
+
+# %% answer="briefing" right="scikit-learn, statistics and networkx"
+def evidence():
+    import statistics
+
+    from sklearn.metrics import confusion_matrix
+
+    flagged = [score(text, weights, bias) >= 0.5 for text in test.text]
+    tn, fp, fn, tp = confusion_matrix(test.phish == 1, flagged).ravel()
+    found = [good_words(weights, bias, words_of(text), 0.5) for text in caught["text"]]
+    graph = nx.MultiDiGraph()
+    graph.add_nodes_from(ENTRIES)
+    for step in ATTACK_STEPS:
+        graph.add_edge(step["from"], step["to"], days=step["days"])
+    days = nx.multi_source_dijkstra_path_length(graph, set(ENTRIES), weight="days")
+    return {
+        "recall": tp / (tp + fn),
+        "fpr": fp / (fp + tn),
+        "median_words": statistics.median(math.inf if f is None else len(f) for f in found),
+        "cheapest_days": days[JEWEL],
+    }
+
+
+# %% answer="briefing" wrong="percentages instead of shares" score=0 says="shares between 0 and 1"
+def evidence():
+    measured = rates(test.phish, test_scores, 0.5)
+    words = [good_words(weights, bias, words_of(text), 0.5) for text in caught.text]
+    return {
+        "recall": 100 * measured["recall"],
+        "fpr": 100 * measured["fpr"],
+        "median_words": float(np.median([math.inf if w is None else len(w) for w in words])),
+        "cheapest_days": cheapest_paths(ATTACK_STEPS, ENTRIES, JEWEL, 1)[0][0],
+    }
+
+
+# %% answer="briefing" wrong="measured on the mails that the filter learned from" score=0 says="recall is not"
+def evidence():
+    measured = rates(train.phish, [score(text, weights, bias) for text in train.text], 0.5)
+    words = [good_words(weights, bias, words_of(text), 0.5) for text in caught.text]
+    return {
+        "recall": measured["recall"],
+        "fpr": measured["fpr"],
+        "median_words": float(np.median([math.inf if w is None else len(w) for w in words])),
+        "cheapest_days": cheapest_paths(ATTACK_STEPS, ENTRIES, JEWEL, 1)[0][0],
+    }
+
+
+# %% answer="briefing" wrong="the third cheapest path" score=0 says="cheapest_days is not"
+def evidence():
+    measured = rates(test.phish, test_scores, 0.5)
+    words = [good_words(weights, bias, words_of(text), 0.5) for text in caught.text]
+    return {
+        "recall": measured["recall"],
+        "fpr": measured["fpr"],
+        "median_words": float(np.median([math.inf if w is None else len(w) for w in words])),
+        "cheapest_days": cheapest_paths(ATTACK_STEPS, ENTRIES, JEWEL, 3)[-1][0],
+    }
+
+
+# %% answer="briefing" wrong="false alarms among the flagged mails as fpr" score=0 says="fpr is not"
+def evidence():
+    measured = rates(test.phish, test_scores, 0.5)
+    words = [good_words(weights, bias, words_of(text), 0.5) for text in caught.text]
+    return {
+        "recall": measured["recall"],
+        "fpr": 1 - measured["precision"],
+        "median_words": float(np.median([math.inf if w is None else len(w) for w in words])),
+        "cheapest_days": cheapest_paths(ATTACK_STEPS, ENTRIES, JEWEL, 1)[0][0],
+    }
+
+
+# %% answer="briefing" wrong="rounded for the page" score=0 says="recall is not"
+def evidence():
+    measured = rates(test.phish, test_scores, 0.5)
+    words = [good_words(weights, bias, words_of(text), 0.5) for text in caught.text]
+    return {
+        "recall": round(measured["recall"], 2),
+        "fpr": round(measured["fpr"], 3),
+        "median_words": float(np.median([math.inf if w is None else len(w) for w in words])),
+        "cheapest_days": cheapest_paths(ATTACK_STEPS, ENTRIES, JEWEL, 1)[0][0],
+    }
+
+
+# %% answer="threats" wrong="raises the likelihood in the rule itself" score=0 says="leave the rules as they are"
+def enumerate_threats(elements, flows, rules):
+    zone = {e["id"]: e["zone"] for e in elements}
+    found = []
+    for e in elements:
+        incoming = [f for f in flows if f["to"] == e["id"]]
+        for r in rules:
+            if r["kind"] == e["kind"] and r["stage"] in e["stages"]:
+                if any(not f["authenticated"] for f in incoming):
+                    r["likelihood"] += 1
+                if any(zone[f["from"]] != e["zone"] for f in incoming):
+                    r["likelihood"] += 1
+                r["likelihood"] = min(5, r["likelihood"])
+                found.append(
+                    {
+                        "element": e["id"],
+                        "threat": r["threat"],
+                        "likelihood": r["likelihood"],
+                        "risk": r["likelihood"] * e["value"],
+                    }
+                )
+    return sorted(found, key=lambda t: (-t["risk"], t["element"], t["threat"]))
+
+
+# %% answer="threats" wrong="fails where nothing fits: sorts an empty data frame" score=0 says="where no rule fits"
+def enumerate_threats(elements, flows, rules):
+    zone = {e["id"]: e["zone"] for e in elements}
+    rows = []
+    for e in elements:
+        inc = [f for f in flows if f["to"] == e["id"]]
+        plus = int(any(not f["authenticated"] for f in inc)) + int(
+            any(zone[f["from"]] != e["zone"] for f in inc)
+        )
+        for r in rules:
+            if r["kind"] == e["kind"] and r["stage"] in e["stages"]:
+                lik = min(r["likelihood"] + plus, 5)
+                rows.append(
+                    {"element": e["id"], "threat": r["threat"], "likelihood": lik, "risk": lik * e["value"]}
+                )
+    return (
+        pd.DataFrame(rows)
+        .sort_values(["risk", "element", "threat"], ascending=[False, True, True])
+        .to_dict("records")
+    )
+
+
+# %% answer="threats" wrong="one entry per threat, even if two rules name it" score=0 says="one for each element and rule"
+def enumerate_threats(elements, flows, rules):
+    zone = {e["id"]: e["zone"] for e in elements}
+    found = {}
+    for e in elements:
+        incoming = [f for f in flows if f["to"] == e["id"]]
+        extra = any(not f["authenticated"] for f in incoming) + any(
+            zone[f["from"]] != e["zone"] for f in incoming
+        )
+        for r in rules:
+            if r["kind"] == e["kind"] and r["stage"] in e["stages"]:
+                size = min(5, r["likelihood"] + extra)
+                found[e["id"], r["threat"]] = {
+                    "element": e["id"],
+                    "threat": r["threat"],
+                    "likelihood": size,
+                    "risk": size * e["value"],
+                }
+    return sorted(found.values(), key=lambda t: (-t["risk"], t["element"], t["threat"]))
+
+
+# %% answer="paths" wrong="pairs the wrong way round" score=0 says="the days first"
+def cheapest_paths(steps, entries, jewel, count):
+    from itertools import islice
+
+    graph = nx.DiGraph()
+    for step in steps:
+        known = graph.get_edge_data(step["from"], step["to"], {"days": math.inf})["days"]
+        graph.add_edge(step["from"], step["to"], days=min(known, step["days"]))
+    found = []
+    for entry in entries:
+        if entry in graph and jewel in graph and nx.has_path(graph, entry, jewel):
+            for path in islice(nx.shortest_simple_paths(graph, entry, jewel, weight="days"), count):
+                found.append((path, nx.path_weight(graph, path, "days")))
+    return sorted(found, key=lambda p: p[1])[:count]
+
+
+# %% answer="paths" wrong="paths without their days" score=0 says="the days first"
+def cheapest_paths(steps, entries, jewel, count):
+    from itertools import islice
+
+    graph = nx.DiGraph()
+    for step in steps:
+        known = graph.get_edge_data(step["from"], step["to"], {"days": math.inf})["days"]
+        graph.add_edge(step["from"], step["to"], days=min(known, step["days"]))
+    found = []
+    for entry in entries:
+        if entry in graph and jewel in graph and nx.has_path(graph, entry, jewel):
+            for path in islice(nx.shortest_simple_paths(graph, entry, jewel, weight="days"), count):
+                found.append((nx.path_weight(graph, path, "days"), path))
+    return [p for _, p in sorted(found)[:count]]
+
+
+# %% answer="paths" wrong="fails where both ends are known but not joined" score=0 says="from side to in"
+def cheapest_paths(steps, entries, jewel, count):
+    from itertools import islice
+
+    graph = nx.DiGraph()
+    for step in steps:
+        known = graph.get_edge_data(step["from"], step["to"], {"days": math.inf})["days"]
+        graph.add_edge(step["from"], step["to"], days=min(known, step["days"]))
+    found = []
+    for entry in entries:
+        if entry in graph and jewel in graph:
+            for path in islice(nx.shortest_simple_paths(graph, entry, jewel, weight="days"), count):
+                found.append((nx.path_weight(graph, path, "days"), path))
+    return sorted(found)[:count]
+
+
+# %% answer="paths" wrong="returns None without a path" score=0 says="return an empty list"
+def cheapest_paths(steps, entries, jewel, count):
+    from itertools import islice
+
+    graph = nx.DiGraph()
+    for step in steps:
+        known = graph.get_edge_data(step["from"], step["to"], {"days": math.inf})["days"]
+        graph.add_edge(step["from"], step["to"], days=min(known, step["days"]))
+    found = []
+    for entry in entries:
+        if entry in graph and jewel in graph and nx.has_path(graph, entry, jewel):
+            for path in islice(nx.shortest_simple_paths(graph, entry, jewel, weight="days"), count):
+                found.append((nx.path_weight(graph, path, "days"), path))
+    return sorted(found)[:count] or None
+
+
+# %% answer="least-privilege" wrong="rights without the access" score=0 says="a right is a triple"
+def grants(log, least):
+    verdicts = {"grant": [], "ask": [], "revoke": []}
+    for right, needed in log.groupby(["tool", "scope"]).needed.sum().items():
+        verdicts["grant" if needed >= least else "ask" if needed else "revoke"].append(right)
+    return verdicts
+
+
+# %% answer="least-privilege" wrong="tools instead of rights" score=0 says="a right is a triple"
+def grants(log, least):
+    verdicts = {"grant": [], "ask": [], "revoke": []}
+    for tool, needed in log.groupby("tool").needed.sum().items():
+        verdicts["grant" if needed >= least else "ask" if needed else "revoke"].append(tool)
+    return verdicts
+
+
+# %% answer="least-privilege" wrong="one entry a call" score=0 says="name each right once"
+def grants(log, least):
+    needed = Counter(
+        r[:3] for r in log[["tool", "scope", "access", "needed"]].itertuples(index=False, name=None) if r[3]
+    )
+    verdicts = {"grant": [], "ask": [], "revoke": []}
+    for right in sorted(log[["tool", "scope", "access"]].itertuples(index=False, name=None)):
+        n = needed[right]
+        verdicts["grant" if n >= least else "ask" if n else "revoke"].append(right)
+    return verdicts
+
+
+# %% answer="least-privilege" wrong="sets, not lists" score=0 says="grant is a list"
+def grants(log, least):
+    verdicts = {"grant": set(), "ask": set(), "revoke": set()}
+    for right, needed in log.groupby(["tool", "scope", "access"]).needed.sum().items():
+        verdicts["grant" if needed >= least else "ask" if needed else "revoke"].add(right)
+    return verdicts
+
+
+# %% answer="briefing" wrong="the cheapest path with its days, not the days" score=0 says="cheapest_days is one number"
+def evidence():
+    measured = rates(test.phish, test_scores, 0.5)
+    words = [good_words(weights, bias, words_of(text), 0.5) for text in caught.text]
+    return {
+        "recall": measured["recall"],
+        "fpr": measured["fpr"],
+        "median_words": float(np.median([math.inf if w is None else len(w) for w in words])),
+        "cheapest_days": cheapest_paths(ATTACK_STEPS, ENTRIES, JEWEL, 1)[0],
+    }
+
+
+# %% answer="briefing" right="an extra text beside the numbers"
+def evidence():
+    measured = rates(test.phish, test_scores, 0.5)
+    words = [good_words(weights, bias, words_of(text), 0.5) for text in caught.text]
+    days, path = cheapest_paths(ATTACK_STEPS, ENTRIES, JEWEL, 1)[0]
+    return {
+        "recall": measured["recall"],
+        "fpr": measured["fpr"],
+        "median_words": float(np.median([math.inf if w is None else len(w) for w in words])),
+        "cheapest_days": days,
+        "path": " > ".join(path),
+    }
