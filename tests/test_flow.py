@@ -38,7 +38,7 @@ class Classroom:
         for name in ("source", "release"):
             shutil.copytree(ROOT / name, folder / name)
         self.environment = {
-            key: value for key, value in os.environ.items() if not key.startswith("AISECOPS_")
+            key: value for key, value in os.environ.items() if not key.startswith(("AISECOPS_", "COV"))
         }
         self.environment |= {"AISECOPS_COURSE": str(folder), "USER": "ada", "LOGNAME": "ada"}
 
