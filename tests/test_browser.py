@@ -72,7 +72,7 @@ def _to_front(window: Page, title: str) -> None:
 
 def test_a_learner_fails_a_check_passes_it_and_sees_the_chart_move(page: Page, lab: tuple[str, Path]) -> None:
     chart = page.locator(".aisecops-progress")
-    expect(chart.locator(".total")).to_contain_text("0 of 100 published points")
+    expect(chart.locator(".total")).to_contain_text("0 of 88 points")
     page.screenshot(path=ARTIFACTS / "start-here.png")
 
     page.keyboard.press("Escape")
@@ -104,7 +104,7 @@ def test_a_learner_fails_a_check_passes_it_and_sees_the_chart_move(page: Page, l
     page.screenshot(path=ARTIFACTS / "check-passes.png")
 
     _to_front(page, "start-here.ipynb")
-    expect(chart.locator(".total")).to_contain_text("4 of 100 published points", timeout=20 * SECOND)
+    expect(chart.locator(".total")).to_contain_text("4 of 88 points", timeout=20 * SECOND)
     expect(chart.locator(".next")).to_contain_text("1.2")
     page.screenshot(path=ARTIFACTS / "chart-moved.png")
 

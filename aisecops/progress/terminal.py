@@ -25,7 +25,7 @@ def chart(summary: Summary) -> RenderableType:
         "█ visible checks pass   ▒ graded by an instructor",
         "milestone: ◇ open   ◈ self-checked   ◆ graded",
         "",
-        f"{summary.self_checked:g} of {summary.most:g} published points self-checked, {graded}",
+        f"{summary.self_checked:g} of {summary.checkable:g} points self-checked, {graded}",
         summary.pace,
         f"Next: {step.exercise.title} (aisecops open {step.exercise.notebook})"
         if step

@@ -106,7 +106,7 @@ function header(state, open) {
   const total = state.graded == null ? "Nothing graded yet" : `${number(state.graded)} of ${number(state.most)} graded by an instructor`;
   return element("header", {},
     element("div", { class: "total" },
-      element("p", {}, element("strong", {}, number(state.selfChecked)), ` of ${number(state.most)} published points self-checked`),
+      element("p", {}, element("strong", {}, number(state.selfChecked)), ` of ${number(state.checkable)} points self-checked`),
       element("p", { class: "soft" }, total),
       element("p", { class: "soft" }, state.pace)),
     next
