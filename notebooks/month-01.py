@@ -2488,7 +2488,8 @@ for _name, _value in _truth.items():
 # **Principles, and what they decide here.** *Least privilege:* in a month of calls Meri needed refunds on
 # the customer's own account only, so she loses them for all other accounts. *Data is not code:* we refuse
 # pickles at the registry and take safetensors, a format that holds only numbers. *Layers must differ:* we
-# do not buy a second word filter. In our test two of them together let PAIRM % of an attack through where independent ones would let PAIRI % through. We add a check of the sender, which looks at something else.
+# do not buy a second word filter. In our test two of them together let 43 % of an attack through, where
+# independent ones would let 27 % through. We add a check of the sender, which looks at something else.
 #
 # **Next 30 days.** 1. Cut Meri's grants (three days of work): the cheapest path rises to 6.5 days. She can
 # still mislead a customer, or refund on their own account. 2. Gate at the registry (one engineer, one
