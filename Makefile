@@ -3,6 +3,8 @@
 .PHONY: help lab test lint build lock clean
 
 PYTHON ?= python3
+# In how many fresh kernels each solved month must score full.
+RUNS ?= 1
 BIN := .venv/bin
 # Jupyter, nbgrader and alembic call each other by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -13,10 +15,11 @@ help: ## list what make can do
 lab: .venv/lab ## install what is missing, open the course in JupyterLab
 	@aisecops lab $(ARGS)
 
-test: .venv/dev ## lint, types, stale-build check and every test
+test: .venv/dev ## lint, types, stale-build check, every test, and proof that the graders are right
 	@$(MAKE) --no-print-directory lint
 	@pytest -n 2 --dist loadscope --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 	@AISECOPS_DESK=$(CURDIR)/.cache/no-desk pytest --nbval -p no:cacheprovider source
+	@aisecops quality --runs $(RUNS) --json artifacts/quality.json --junit artifacts/quality.xml
 
 lint: .venv/dev ## the hooks of pre-commit: ruff, mypy --strict, stale-build check
 	@pre-commit run --all-files --show-diff-on-failure

@@ -30,3 +30,11 @@ c.ExecutePreprocessor.timeout = 120
 c.ExecutePreprocessor.interrupt_on_timeout = True
 # Nothing of a finished notebook is worth the second that a polite shutdown waits.
 c.Execute.shutdown_kernel = "immediate"
+
+# Feedback shows what a failed check says, never the hidden check itself.
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor  # noqa: E402
+from nbgrader.preprocessors import GetGrades  # noqa: E402
+
+from aisecops.grading.feedback import HideTests  # noqa: E402
+
+c.GenerateFeedback.preprocessors = [GetGrades, HideTests, CSSHTMLHeaderPreprocessor]

@@ -104,6 +104,44 @@ def build(
 
 @app.command()
 @_plain_errors
+def quality(
+    months: Months = None,
+    runs: Annotated[
+        int, typer.Option(min=0, help="Fresh kernels in which each solved month must score full.")
+    ] = 1,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Examine again what has not changed.")] = False,
+    json: Annotated[Path | None, typer.Option(help="File to write the report to, as JSON.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="File to write the report to, as JUnit.")] = None,
+) -> None:
+    """Prove that the graders are right: answers, mutants, cheats, leaks, ids."""
+    from rich.console import Console
+
+    from aisecops.course import write
+    from aisecops.quality import examine, report
+    from aisecops.roadmap import load
+
+    progress = Console(stderr=True)
+    found = examine(
+        [load().notebook(name) for name in months or []],
+        runs=runs,
+        fresh=fresh,
+        say=lambda line: progress.print(line, style="dim", highlight=False),
+    )
+    console = Console()
+    for month in found.months:
+        console.print(report.table(month))
+    for line in report.lines(found):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if json:
+        write(json, report.to_json(found))
+    if junit:
+        write(junit, report.to_junit(found))
+    if found.faults:
+        raise typer.Exit(1)
+
+
+@app.command()
+@_plain_errors
 def doctor() -> None:
     """Say what this machine lacks, and how to get it."""
     from rich.console import Console

@@ -30,6 +30,7 @@ import pickletools
 import re
 import tempfile
 from collections import Counter
+from functools import lru_cache
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -89,9 +90,14 @@ show(_sample.assign(body=_sample.body.str.replace("\n", " ").str[:160] + " …")
 
 
 # %%
+@lru_cache(maxsize=5000)
+def _analysed(text):
+    return tuple(set(analyse(text)))
+
+
 def words_of(text):
     """The words of a mail as the filter sees them: lower case, each once."""
-    return set(analyse(text))
+    return set(_analysed(text))
 
 
 def train_filter(texts, labels):
@@ -327,7 +333,7 @@ print(
 def cheapest_threshold(labels, scores, cost_miss, cost_alarm, prevalence):
     """Return the threshold with the least expected cost per mail."""
     ### BEGIN SOLUTION
-    labels, scores = np.asarray(labels), np.asarray(scores, dtype=float)
+    labels, scores = np.asarray(labels), np.asarray(scores)
 
     def cost(threshold):
         flagged = scores >= threshold
@@ -368,6 +374,8 @@ _t = cheapest_threshold([1, 0, 1], [0.2, 0.5, 0.9], 400, 6, 0.4)
 assert _t <= 0.2, (
     "it is cheapest to flag everything where the lowest score is a dear miss: try every score, also the lowest"
 )
+_t = cheapest_threshold([0, 1, 0], [0.0, 0.5, 1.0], 1, 900, 0.01)
+assert _t > 1, f"it is cheapest here to flag nothing, and a score may be 1: a threshold above 1, not {_t}"
 _rng = np.random.default_rng(5)
 for _prevalence in (0.002, 0.05, 0.4):
     for _miss, _alarm in ((400, 6), (50, 50), (1, 900)):
@@ -594,11 +602,12 @@ def good_words(weights, bias, present, threshold):
     limit = math.log(threshold / (1 - threshold))
     total = bias + sum(weights.get(word, 0.0) for word in present)
     added = []
-    for word in sorted(weights.keys() - set(present), key=lambda word: (weights[word], word)):
-        if total < limit or weights[word] >= 0:
+    for word in sorted(weights, key=weights.get):
+        if total < limit:
             break
-        total += weights[word]
-        added.append(word)
+        if word not in present:
+            total += weights[word]
+            added.append(word)
     return added if total < limit else None
     ### END SOLUTION
 
@@ -656,6 +665,12 @@ for _k in range(60):
 assert good_words({"a": 1.0}, -2.0, set(), 0.5) == [], "a mail that passes anyway needs no words"
 assert good_words({"a": 1.0, "b": -2.0}, 2.0, set(), 0.5) is None, (
     "a score equal to the threshold is still flagged"
+)
+assert good_words({"b": -2.0}, 2.0, set(), 0.5) is None, (
+    "with every word added the score equals the threshold, and is still flagged"
+)
+assert good_words({"b": -2.0, "c": -1.0}, 2.0, set(), 0.5) == ["b", "c"], (
+    "a score equal to the threshold is still flagged, so one more word is needed"
 )
 for _text in caught.text.iloc[::25]:
     _problem = _is_shortest(
@@ -781,7 +796,7 @@ def black_box(text, oracle, words, budget):
     if not passes(chosen):
         return None
     size = len(chosen) // 2
-    while size >= 1:
+    while size >= 1 and asked < budget:
         start = 0
         while start < len(chosen) and asked < budget:
             shorter = chosen[:start] + chosen[start + size :]
@@ -833,7 +848,7 @@ assert _rate >= 0.7, (
 _half = train.sample(frac=0.6, random_state=8)
 _w2, _b2 = train_filter(_half.text, _half.phish)
 _words2 = everyday[::-1][:160]
-_results2 = _attack_results(caught.text.iloc[1::9], _w2, _b2, _words2, 150)
+_results2 = _attack_results(caught.text.iloc[1::14], _w2, _b2, _words2, 150)
 _rate = np.mean([evaded for evaded, _, _ in _results2])
 assert _rate >= 0.7, f"on another filter only {_rate:.0%} of the mails get through"
 _rng = np.random.default_rng(31)
@@ -989,10 +1004,9 @@ def obfuscate(text, weights, most):
 
 
 # %% tests="monotone" points=5
-def _at_fpr(texts, labels, weights, bias, fpr=0.05):
+def _at_fpr(scores, labels, fpr=0.05):
     """Return (threshold, recall) where the given share of the legitimate mails is flagged."""
-    scores = np.array([score(text, weights, bias) for text in texts])
-    labels = np.asarray(labels)
+    scores, labels = np.asarray(scores), np.asarray(labels)
     threshold = np.quantile(scores[labels == 0], 1 - fpr)
     return threshold, (scores[labels == 1] > threshold).mean()
 
@@ -1004,9 +1018,10 @@ assert isinstance(robust_weights, dict), (
 assert min(robust_weights.values()) >= 0, (
     "a weight is negative: an attacker can lower the score by adding that word"
 )
-robust_threshold, _recall = _at_fpr(test.text, test.phish, robust_weights, robust_bias)
+robust_scores = [score(text, robust_weights, robust_bias) for text in test.text]
+robust_threshold, _recall = _at_fpr(robust_scores, test.phish)
 print(
-    f"monotone filter: recall {_recall:.1%} at 5 % false positives; the unprotected one: {_at_fpr(test.text, test.phish, weights, bias)[1]:.1%}"
+    f"monotone filter: recall {_recall:.1%} at 5 % false positives; the unprotected one: {_at_fpr(test_scores, test.phish)[1]:.1%}"
 )
 assert _recall >= 0.88, (
     f"it catches only {_recall:.0%} of unseen phishing at 5 % false positives; the weights must be trained under the constraint, not changed afterwards"
@@ -1015,11 +1030,15 @@ assert _recall >= 0.88, (
 _rows_a, _rows_b = next(
     GroupShuffleSplit(1, test_size=0.4, random_state=99).split(corpus, groups=corpus.campaign)
 )
-_a, _b = corpus.iloc[_rows_a], corpus.iloc[_rows_b]
+# Every text backwards: the same task in words that nobody has seen.
+_backwards = corpus.assign(text=corpus.text.str[::-1])
+_a, _b = _backwards.iloc[_rows_a], _backwards.iloc[_rows_b]
 _w, _c = train_monotone(_a.text.tolist(), _a.phish.tolist())
 assert min(_w.values()) >= 0, "on other data a weight is negative"
-_recall = _at_fpr(_b.text, _b.phish, _w, _c)[1]
-assert _recall >= 0.86, f"trained on other campaigns it catches only {_recall:.0%} at 5 % false positives"
+_recall = _at_fpr([score(text, _w, _c) for text in _b.text], _b.phish)[1]
+assert _recall >= 0.86, (
+    f"trained on other mails it catches only {_recall:.0%} at 5 % false positives; learn from the texts that are given"
+)
 for _text in _b[_b.phish == 1].text.iloc[:40]:
     assert score(_text + " " + " ".join(everyday), _w, _c) >= score(_text, _w, _c) - 1e-9, (
         "adding words lowers the score"
@@ -1238,7 +1257,7 @@ def tactic_matrix(labels, tactics):
     if strangers:
         raise ValueError(f"unknown tactics: {', '.join(sorted(strangers))}")
     rows = [[int(tactic in reached) for tactic in tactics] for reached in labels.values()]
-    return pd.DataFrame(rows, index=list(labels), columns=list(tactics), dtype=int)
+    return pd.DataFrame(rows, index=list(labels), columns=tactics)
     ### END SOLUTION
 
 
@@ -1891,7 +1910,7 @@ def imports_of(data):
     names, pushed, memo = set(), [], {}
     for opcode, argument, position in pickletools.genops(data):
         if opcode.name in ("GLOBAL", "INST"):
-            names.add(argument.replace(" ", ".", 1))
+            names.add(argument.replace(" ", "."))
             pushed.append(None)
         elif opcode.name == "STACK_GLOBAL":
             parts = pushed[-2:]
@@ -1904,12 +1923,12 @@ def imports_of(data):
         elif opcode.name == "MEMOIZE":
             memo[len(memo)] = pushed[-1] if pushed else None
         elif opcode.name in ("PUT", "BINPUT", "LONG_BINPUT"):
-            memo[int(argument)] = pushed[-1] if pushed else None
+            memo[argument] = pushed[-1] if pushed else None
         elif opcode.name in ("GET", "BINGET", "LONG_BINGET"):
-            pushed.append(memo.get(int(argument)))
+            pushed.append(memo.get(argument))
         elif "UNICODE" in opcode.name or "STRING" in opcode.name:
             pushed.append(argument)
-        elif opcode.name not in ("PROTO", "FRAME", "STOP", "MARK"):
+        elif opcode.name != "FRAME":
             pushed.append(None)
     if position + 1 != len(data):
         raise ValueError("bytes follow the end of the pickle")
@@ -2024,8 +2043,27 @@ assert set(imports_of(b"(S'echo'\nios\nsystem\n.")) == {"os.system"}, "INST impo
 assert set(imports_of(b"\x80\x02U\x05posixq\x05U\x06systemq\x07h\x05h\x07\x93.")) == {"posix.system"}, (
     "BINPUT stores at the index it names, and old string opcodes count too"
 )
+for _opcodes, _bytes in (
+    ("PUT and GET", b"\x80\x04Vposix\np5\nVsystem\np7\n00g5\ng7\n\x93."),
+    ("LONG_BINPUT", b"\x80\x04Vposix\nr\x05\0\0\0Vsystem\nr\x07\0\0\0h\x05h\x07\x93."),
+    ("LONG_BINGET", b"\x80\x04Vposix\nq\x05Vsystem\nq\x07j\x05\0\0\0j\x07\0\0\0\x93."),
+):
+    assert set(imports_of(_bytes)) == {"posix.system"}, f"{_opcodes} store and fetch strings in the memo, too"
+for _bytes in (b"\x94N.", b"q\x01N."):
+    try:
+        imports_of(_bytes)
+    except ValueError:
+        pass
+    except Exception as error:
+        raise AssertionError(
+            f"a pickle that stores the top of an empty stack leads to {type(error).__name__}; what cannot be read raises a ValueError"
+        ) from None
 for _what, _bytes in (
     ("an extension code", b"\x80\x02\x82\x01."),
+    ("an extension code of two bytes", b"\x80\x02\x83\x01\x00."),
+    ("an extension code of four bytes", b"\x80\x02\x84\x01\x00\x00\x00."),
+    ("a name without a module", b"\x8c\x06system\x93."),
+    ("a name from an empty stack", b"\x93."),
     ("bytes that are no pickle", b"not a pickle"),
     ("an empty file", b""),
     ("a second pickle behind the first", pickle.dumps([1]) + pickle.dumps(_Canary())),
@@ -2068,6 +2106,13 @@ _words = json.loads(json.loads(_data[8 : 8 + _length])["__metadata__"]["words"])
 assert _words == sorted(_w), "the metadata key words holds the sorted words as a JSON list"
 assert safetensors.numpy.load(_data)["bias"].tolist() == [3.5], "bias is a tensor of one element"
 assert from_safetensors(_data) == (_w, 3.5), "what comes back must be exactly what went in"
+_tensors = safetensors.numpy.load(bytes(to_safetensors({"b": -2, "a": 1}, 0)))
+assert all(tensor.dtype == np.float64 for tensor in _tensors.values()), (
+    "both tensors are float64, also where weights and bias are whole numbers"
+)
+for _k in range(8):  # headers of every length: safetensors pads them
+    _w = {"w" * (_k + 1): 0.25}
+    assert from_safetensors(to_safetensors(_w, 1.0)) == (_w, 1.0), "what comes back must be what went in"
 ### END HIDDEN TESTS
 
 # %%
@@ -2267,8 +2312,8 @@ def grants(log, least):
     sorted_rights = {"grant": [], "ask": [], "revoke": []}
     for right, needed in log.groupby(["tool", "scope", "access"]).needed.sum().items():
         verdict = "grant" if needed >= least else "ask" if needed else "revoke"
-        sorted_rights[verdict].append(tuple(right))
-    return {verdict: sorted(rights) for verdict, rights in sorted_rights.items()}
+        sorted_rights[verdict].append(right)
+    return sorted_rights  # groupby has sorted the rights
     ### END SOLUTION
 
 
@@ -2405,14 +2450,14 @@ for _what, _steps in (
 def evidence():
     """Return recall, fpr, median_words and cheapest_days, computed with this month's functions."""
     ### BEGIN SOLUTION
-    numbers = rates(test.phish.tolist(), test_scores.tolist(), 0.5)
+    numbers = rates(test.phish, test_scores, 0.5)
     added = [good_words(weights, bias, words_of(text), 0.5) for text in caught.text]
-    paths = cheapest_paths(ATTACK_STEPS, ENTRIES, JEWEL, 1)
+    days, _path = cheapest_paths(ATTACK_STEPS, ENTRIES, JEWEL, 1)[0]
     return {
         "recall": numbers["recall"],
         "fpr": numbers["fpr"],
         "median_words": float(np.median([math.inf if words is None else len(words) for words in added])),
-        "cheapest_days": paths[0][0],
+        "cheapest_days": days,
     }
     ### END SOLUTION
 
@@ -2437,15 +2482,16 @@ _truth = {
     "fpr": _flagged[test.phish == 0].mean(),
     "cheapest_days": 0.0,
 }
-_lengths = []
+_best_first, _lengths = sorted((value, word) for word, value in weights.items() if value < 0), []
 for _text in caught.text:
-    _present = words_of(_text)
-    _sums = (
-        bias
-        + sum(weights.get(w, 0.0) for w in _present)
-        + np.cumsum([0.0, *sorted(v for w, v in weights.items() if v < 0 and w not in _present)])
-    )
-    _lengths.append(next((k for k, value in enumerate(_sums) if value < 0), math.inf))
+    _present, _count = words_of(_text), 0
+    _sum = bias + sum(weights.get(word, 0.0) for word in _present)
+    for _value, _word in _best_first:
+        if _sum < 0:
+            break
+        if _word not in _present:
+            _sum, _count = _sum + _value, _count + 1
+    _lengths.append(_count if _sum < 0 else math.inf)
 _truth["median_words"] = float(np.median(_lengths))
 _graph = nx.DiGraph()
 for _step in ATTACK_STEPS:

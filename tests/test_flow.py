@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import nbformat
@@ -180,6 +181,11 @@ def test_an_instructor_grades_by_hand_in_the_formgrader(classroom: Classroom, br
     assert classroom.scores(student)["briefing-written"] == 9
 
 
+def source_text() -> str:
+    notebook = nbformat.read(ROOT / "source" / MONTH / f"{MONTH}.ipynb", as_version=4)
+    return "\n".join(cell.source for cell in notebook.cells)
+
+
 def test_points_by_hand_feedback_and_export(classroom: Classroom) -> None:
     student = "01-everything"
     with Gradebook(f"sqlite:///{classroom.root / 'gradebook.db'}") as gradebook:
@@ -192,6 +198,13 @@ def test_points_by_hand_feedback_and_export(classroom: Classroom) -> None:
     classroom.nbgrader("export", "--to", "grades.csv")
     page = (classroom.root / "feedback" / student / MONTH / f"{MONTH}.html").read_text(encoding="utf-8")
     assert "AI Security Overview" in page
+    failed = unescape(
+        (classroom.root / "feedback" / "05-boundary" / MONTH / f"{MONTH}.html").read_text(encoding="utf-8")
+    )
+    assert "a score equal to the threshold is flagged" in failed, "feedback says why points are missing"
+    for hidden in ("BEGIN HIDDEN TESTS", "np.random.default_rng(11)", "_tp / (_tp + _fp) if _tp + _fp else 0.0"):
+        assert hidden in source_text(), "the source holds it"
+        assert hidden not in failed, "and feedback does not"
     with (classroom.root / "grades.csv").open(encoding="utf-8") as file:
         rows = {row["student_id"]: row for row in csv.DictReader(file)}
     assert float(rows[student]["score"]) == AUTOMATIC + 11

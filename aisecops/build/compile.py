@@ -29,7 +29,7 @@ def source(lab: Lab, month: Month | None, roadmap: Roadmap) -> NotebookNode:
     The notebook's ``aisecops`` metadata names the month, the digest of these cells (so that a hand
     edit is noticed) and the digest of the release (so that a learner's copy knows its age).
     """
-    cells = [_compile_cell(cell, lab) for cell in _numbered(lab)]
+    cells = [_compile_cell(cell, lab) for cell in numbered(lab)]
     if month is not None:
         cells = [_header(lab, month, roadmap), *cells, *_closing()]
     _make_ids_unique(cells)
@@ -77,7 +77,7 @@ def digest(notebook: NotebookNode) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _numbered(lab: Lab) -> list[tuple[Cell, str]]:
+def numbered(lab: Lab) -> list[tuple[Cell, str]]:
     """Pair each cell with its id. Cells without a role get one from their text, so ids survive moves."""
     seen: dict[str, list[Check]] = {}
     numbered = []
@@ -109,8 +109,8 @@ def _make_ids_unique(cells: list[NotebookNode]) -> None:
                 cell.metadata.nbgrader.grade_id = cell.id
 
 
-def _compile_cell(numbered: tuple[Cell, str], lab: Lab) -> NotebookNode:
-    cell, id_ = numbered
+def _compile_cell(pair: tuple[Cell, str], lab: Lab) -> NotebookNode:
+    cell, id_ = pair
     text = cell.source
     match cell.role:
         case "exercise":

@@ -112,6 +112,15 @@ def _cells(path: Path) -> tuple[Cell, ...]:
         raise CourseError(f"{path} does not exist: write the lab there (see CONTRIBUTING.md)") from None
     except UnicodeDecodeError as error:
         raise CourseError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8") from None
+    return tuple(_cell(path, line, cell) for line, cell in cell_lines(path, text))
+
+
+def cell_lines(path: Path, text: str) -> list[tuple[int, Any]]:
+    """Return the cells of a percent script with the line on which each begins.
+
+    Raises:
+        CourseError: lines that look like the start of a cell and are none.
+    """
     lines = [n for n, line in enumerate(text.splitlines(), 1) if re.match(r"# %%(\s|$)", line)]
     notebook = jupytext.reads(text, fmt="py:percent")
     if len(lines) != len(notebook.cells):
@@ -120,7 +129,7 @@ def _cells(path: Path) -> tuple[Cell, ...]:
             path, first, "a cell must start with `# %%` at the line's start, and nothing else may: "
             f"{len(lines)} such lines make {len(notebook.cells)} cells"
         )  # fmt: skip
-    return tuple(_cell(path, line, cell) for line, cell in zip(lines, notebook.cells, strict=True))
+    return list(zip(lines, notebook.cells, strict=True))
 
 
 def _cell(path: Path, line: int, cell: Any) -> Cell:

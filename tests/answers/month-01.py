@@ -1425,7 +1425,7 @@ def to_safetensors(weights, bias):
     import safetensors.numpy
 
     words = sorted(weights)
-    tensors = {"weights": np.array([weights[w] for w in words]), "bias": np.array([bias])}
+    tensors = {"weights": np.array([weights[w] for w in words], dtype=float), "bias": np.array([float(bias)])}
     return safetensors.numpy.save(tensors, metadata={"words": json.dumps(words)})
 
 
@@ -1984,9 +1984,10 @@ def evidence():
     flagged, phish = test_scores >= 0.5, test.phish.to_numpy() == 1
     lengths = []
     for text in caught.text:
-        total = bias + sum(weights.get(w, 0) for w in words_of(text))
+        present = words_of(text)
+        total = bias + sum(weights.get(w, 0) for w in present)
         k = 0
-        for value in sorted(v for w, v in weights.items() if w not in words_of(text)):
+        for value in sorted(v for w, v in weights.items() if w not in present):
             if total < 0 or value >= 0:
                 break
             total += value
@@ -2682,3 +2683,170 @@ def evidence():
         "cheapest_days": days,
         "path": " > ".join(path),
     }
+
+# %% [markdown]
+# Changes of the solutions that keep all points, each with the reason.
+
+# %% [markdown] equivalent="threshold" reason="a constant added to every cost moves no minimum"
+# - `return prevalence * (1 - recall) * cost_miss + (1 - prevalence) * fpr * cost_alarm`
+# + `return prevalence * (2 - recall) * cost_miss + (1 - prevalence) * fpr * cost_alarm`
+# - `return prevalence * (1 - recall) * cost_miss + (1 - prevalence) * fpr * cost_alarm`
+# + `return prevalence * (0 - recall) * cost_miss + (1 - prevalence) * fpr * cost_alarm`
+
+# %% [markdown] equivalent="threshold" reason="any threshold above all scores flags nothing"
+# - `return float(min([*np.unique(scores), scores.max() + 1], key=cost))`
+# + `return float(min([*np.unique(scores), scores.max() + 2], key=cost))`
+
+# %% [markdown] equivalent="leak" reason="next() takes the first split, however many there are"
+# - `split = GroupShuffleSplit(n_splits=1, test_size=share, random_state=seed)`
+# + `split = GroupShuffleSplit(test_size=share, random_state=seed)`
+# - `split = GroupShuffleSplit(n_splits=1, test_size=share, random_state=seed)`
+# + `split = GroupShuffleSplit(n_splits=2, test_size=share, random_state=seed)`
+
+# %% [markdown] survives="leak" reason="a Series of the right ids answers the question; the tests take any collection"
+# - `return set(test.loc[test.campaign.isin(train.campaign), "id"])`
+# + `return test.loc[test.campaign.isin(train.campaign), 'id']`
+
+# %% [markdown] equivalent="good-words" reason="once the sum is below the limit it stays there, so going on changes nothing"
+# - `break`
+# + `continue`
+
+# %% [markdown] equivalent="black-box" reason="asks a few questions fewer than the budget allows, which is allowed"
+# - `asked = 0`
+# + `asked = 1`
+# - `asked += 1`
+# + `asked += 2`
+
+# %% [markdown] equivalent="black-box" reason="skips or keeps words that are in the mail already, and the search takes out those that do nothing"
+# - `present = words_of(text)`
+# + `present = text`
+# - `chosen = [word for word in words if word not in present]`
+# + `chosen = [word for word in words]`
+
+# %% [markdown] equivalent="black-box" reason="no question is asked in the rounds that this adds or takes away"
+# - `while size >= 1 and asked < budget:`
+# + `while (size >= 1 or asked < budget):`
+# - `while size >= 1 and asked < budget:`
+# + `while size >= 1 and (asked <= budget):`
+# - `while size >= 1 and asked < budget:`
+# + `while (asked < budget):`
+# - `while size >= 1 and asked < budget:`
+# + `while (size >= 1):`
+# - `while size >= 1 and asked < budget:`
+# + `while size >= 0 and asked < budget:`
+
+# %% [markdown] equivalent="black-box" reason="another order of halving; the bar is a mail of at most four times the least words, and this one meets it"
+# - `size = len(chosen) // 2`
+# + `size = len(chosen) // 3`
+# - `size = len(chosen) // 2`
+# + `size = len(chosen) // 1`
+# - `while size >= 1 and asked < budget:`
+# + `while (size > 1) and asked < budget:`
+# - `while size >= 1 and asked < budget:`
+# + `while size >= 2 and asked < budget:`
+# - `start = 0`
+# + `start = 1`
+# - `size //= 2`
+# + `size //= 3`
+
+# %% [markdown] equivalent="monotone" reason="another vocabulary or number format; the bar is on what the filter catches, and this one meets it"
+# - `vectorizer = CountVectorizer(binary=True, min_df=3)`
+# + `vectorizer = CountVectorizer(min_df=3)`
+# - `vectorizer = CountVectorizer(binary=True, min_df=3)`
+# + `vectorizer = CountVectorizer(binary=True)`
+# - `vectorizer = CountVectorizer(binary=True, min_df=3)`
+# + `vectorizer = CountVectorizer(binary=True, min_df=4)`
+# - `vectorizer = CountVectorizer(binary=True, min_df=3)`
+# + `vectorizer = CountVectorizer(binary=False, min_df=3)`
+# - `vectorizer = CountVectorizer(binary=True, min_df=3)`
+# + `vectorizer = CountVectorizer(binary=True, min_df=2)`
+# - `X = vectorizer.fit_transform(texts).astype(float)`
+# + `X = vectorizer.fit_transform(texts)`
+
+# %% [markdown] survives="monotone" reason="the errors are weighted otherwise or the gradient is a little off; the bar is on what the trained filter catches, and this one meets it"
+# - `y = 2.0 * np.asarray(labels) - 1`
+# + `y = 4.0 * np.asarray(labels) - 1`
+# - `slope = -y / (1 + np.exp(margins))`
+# + `slope = -y / (2 + np.exp(margins))`
+# - `slope = -y / (1 + np.exp(margins))`
+# + `slope = -y / (0 + np.exp(margins))`
+# - `return np.logaddexp(0, -margins).sum() + w @ w / 2, np.append(X.T @ slope + w, slope.sum())`
+# + `return (np.logaddexp(0, -margins).sum() - w @ w / 2), np.append(X.T @ slope + w, slope.sum())`
+# - `return np.logaddexp(0, -margins).sum() + w @ w / 2, np.append(X.T @ slope + w, slope.sum())`
+# + `return np.logaddexp(0, -margins).sum() + w @ w / 2, np.append((X.T @ slope - w), slope.sum())`
+# - `return np.logaddexp(0, -margins).sum() + w @ w / 2, np.append(X.T @ slope + w, slope.sum())`
+# + `return np.logaddexp(0, -margins).sum() + (w @ w * 2), np.append(X.T @ slope + w, slope.sum())`
+# - `return np.logaddexp(0, -margins).sum() + w @ w / 2, np.append(X.T @ slope + w, slope.sum())`
+# + `return np.logaddexp(0, -margins).sum() + w @ w / 2, np.append(X.T @ slope + w, slope)`
+# - `return np.logaddexp(0, -margins).sum() + w @ w / 2, np.append(X.T @ slope + w, slope.sum())`
+# + `return np.logaddexp(0, -margins).sum() + w @ w / 3, np.append(X.T @ slope + w, slope.sum())`
+# - `return np.logaddexp(0, -margins).sum() + w @ w / 2, np.append(X.T @ slope + w, slope.sum())`
+# + `return np.logaddexp(0, -margins).sum() + w @ w / 1, np.append(X.T @ slope + w, slope.sum())`
+# - `return np.logaddexp(0, -margins).sum() + w @ w / 2, np.append(X.T @ slope + w, slope.sum())`
+# + `return np.logaddexp(1, -margins).sum() + w @ w / 2, np.append(X.T @ slope + w, slope.sum())`
+# - `return np.logaddexp(0, -margins).sum() + w @ w / 2, np.append(X.T @ slope + w, slope.sum())`
+# + `return np.logaddexp((-1), -margins).sum() + w @ w / 2, np.append(X.T @ slope + w, slope.sum())`
+
+# %% [markdown] equivalent="monotone" reason="L-BFGS-B is what minimize takes anyway when there are bounds"
+# - `found = minimize( loss_and_gradient, np.zeros(X.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds ).x`
+# + `found = minimize(loss_and_gradient, np.zeros(X.shape[1] + 1), jac=True, bounds=bounds).x`
+
+# %% [markdown] survives="monotone" reason="a bias shifts all scores alike, and the bar stands at a false-positive rate: any bias does as well"
+# - `return dict(zip(vectorizer.get_feature_names_out(), found[:-1].tolist())), float(found[-1])`
+# + `return dict(zip(vectorizer.get_feature_names_out(), found[:-1].tolist())), float(found[1])`
+# - `return dict(zip(vectorizer.get_feature_names_out(), found[:-1].tolist())), float(found[-1])`
+# + `return dict(zip(vectorizer.get_feature_names_out(), found[:-1].tolist())), float(found[-2])`
+# - `return dict(zip(vectorizer.get_feature_names_out(), found[:-1].tolist())), float(found[-1])`
+# + `return dict(zip(vectorizer.get_feature_names_out(), found[:-1].tolist())), float(found[-0])`
+
+# %% [markdown] equivalent="monotone" reason="zip stops at the last word"
+# - `return dict(zip(vectorizer.get_feature_names_out(), found[:-1].tolist())), float(found[-1])`
+# + `return dict(zip(vectorizer.get_feature_names_out(), found[:].tolist())), float(found[-1])`
+
+# %% [markdown] survives="monotone" reason="drops the weight of one rare word; the filter catches as much"
+# - `return dict(zip(vectorizer.get_feature_names_out(), found[:-1].tolist())), float(found[-1])`
+# + `return dict(zip(vectorizer.get_feature_names_out(), found[:-2].tolist())), float(found[-1])`
+
+# %% [markdown] equivalent="monotone" reason="a word without a weight is not worth changing, be it 0 or less"
+# - `(word for word in words_of(text) if weights.get(word, 0) > 0), key=lambda word: -weights[word]`
+# + `(word for word in words_of(text) if weights.get(word, (-1)) > 0), key=lambda word: -weights[word]`
+
+# %% [markdown] equivalent="sort-incidents" reason="a data frame takes the keys of a dictionary in their order"
+# - `return pd.DataFrame(rows, index=list(labels), columns=tactics)`
+# + `return pd.DataFrame(rows, index=labels, columns=tactics)`
+
+# %% [markdown] equivalent="pickle-gate" reason="differs only for a file that uses a class as a name, which Python does not load"
+# - `pushed.append(None)`
+# + `pass`
+# - `pushed.append(None)`
+# + `pushed`
+# - `pushed.append(None)`
+# + `pass`
+# - `pushed.append(None)`
+# + `pushed`
+
+# %% [markdown] equivalent="pickle-gate" reason="refuses a name where a frame of the file begins between its two strings, as hint 2 has it"
+# - `elif opcode.name != "FRAME":`
+# + `elif opcode.name != '':`
+
+# %% [markdown] equivalent="pickle-gate" reason="a header shorter than 2 to the 56 bytes has a zero there"
+# - `length = int.from_bytes(data[:8], "little")`
+# + `length = int.from_bytes(data[:7], "little")`
+
+# %% [markdown] equivalent="pickle-gate" reason="the tensor has one element"
+# - `return dict(zip(words, tensors["weights"].tolist())), float(tensors["bias"][0])`
+# + `return dict(zip(words, tensors["weights"].tolist())), float(tensors["bias"][(-1)])`
+
+# %% [markdown] survives="monotone" reason="trains with a wrong bias; the bar is on what the trained filter catches, and this one meets it"
+# - `w, b = parameters[:-1], parameters[-1]`
+# + `w, b = parameters[:-1], parameters[-2]`
+
+# %% [markdown] equivalent="briefing" reason="the list has one element, or its first is the same"
+# - `days, _path = cheapest_paths(ATTACK_STEPS, ENTRIES, JEWEL, 1)[0]`
+# + `days, _path = cheapest_paths(ATTACK_STEPS, ENTRIES, JEWEL, 1)[(-1)]`
+# - `days, _path = cheapest_paths(ATTACK_STEPS, ENTRIES, JEWEL, 1)[0]`
+# + `days, _path = cheapest_paths(ATTACK_STEPS, ENTRIES, JEWEL, 2)[0]`
+
+# %% [markdown] survives="briefing" reason="words rescue every caught mail of this corpus, so no count is infinite; the function takes no other corpus"
+# - `"median_words": float(np.median([math.inf if words is None else len(words) for words in added])),`
+# + `"median_words": float(np.median([len(words) for words in added])),`
