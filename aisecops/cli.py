@@ -142,6 +142,17 @@ def quality(
 
 @app.command()
 @_plain_errors
+def coverage() -> None:
+    """Write docs/coverage: objective × exercise × standard × tool."""
+    from aisecops.course import root
+    from aisecops.quality.coverage import write_all
+
+    changed = write_all(root())
+    print("\n".join(changed) if changed else "docs/coverage is up to date")
+
+
+@app.command()
+@_plain_errors
 def doctor() -> None:
     """Say what this machine lacks, and how to get it."""
     from rich.console import Console

@@ -10,7 +10,7 @@
 # 1. train the mail filter and learn to read its numbers,
 # 2. break it, defend it, and break the defence,
 # 3. sort the real incidents of ten years,
-# 4. draw the threat model of Meridian's three systems,
+# 4. draw the *threat model* of Meridian's three systems: what can go wrong where,
 # 5. work out four principles in code, and
 # 6. brief the chief information security officer.
 #
@@ -18,7 +18,7 @@
 # yours. Run it, then run the check below it: the check tells you what is wrong, in words. More checks,
 # which you do not see, run when your work is graded; they ask the same questions of other data. Add cells
 # of your own wherever you like. Read [AI-SecOps/overview.md](../resources/AI-SecOps/overview.md) beside
-# this notebook: it defines the terms.
+# this notebook: it defines the terms, and [the glossary](../resources/AI-SecOps/glossary.md) lists them.
 
 # %%
 import builtins
@@ -544,8 +544,8 @@ for _share, _seed in ((0.2, 4), (0.5, 9), (0.35, 123)):
 # An *adversarial example* is an input made to be classified wrongly while it keeps its purpose. For mail
 # the purpose is that a person acts on it. Words at the end of a long mail, in white on white or in a
 # footer, do not disturb that. So the attacker may **add** words. This is the *good-word attack* (Lowd &
-# Meek, *Good Word Attacks on Statistical Spam Filters*, CEAS 2005); it is evasion at inference time, ATLAS
-# technique AML.T0015 Evade AI Model.
+# Meek, *Good Word Attacks on Statistical Spam Filters*, CEAS 2005). It is evasion at inference time. *ATLAS*,
+# MITRE's catalogue of what attackers of AI systems did, has it as technique AML.T0015 Evade AI Model.
 #
 # What an attacker *knows* decides how they attack. *White-box*: they have the model. *Black-box*: they can
 # only ask it. NIST AI 100-2 E2025 keeps these apart as NISTAML.022 Evasion and NISTAML.025 Black-box
@@ -1151,9 +1151,9 @@ print(
 #
 # Three shared vocabularies sort them. You will meet them every month, so learn what each one answers:
 #
-# - **OWASP Top 10 lists**: *which weakness?* `LLM01:2026` … for language-model applications, `ML01:2023` …
-#   for machine learning. Ids are only good with their edition: eight of ten LLM ids changed meaning between
-#   2025 and 2026.
+# - **OWASP Top 10 lists**: *which weakness?* `LLM01:2026` … for applications of large language models
+#   (LLM), `ML01:2023` … for machine learning. Ids are only good with their edition: eight of ten LLM ids
+#   changed meaning between 2025 and 2026.
 # - **MITRE ATLAS**: *what did the attacker do?* Tactics are goals (`AML.TA0004` Initial Access), techniques
 #   are ways to reach them.
 # - **NIST AI 100-2 E2025**: *which class of attack in theory?* (`NISTAML.022` Evasion.)

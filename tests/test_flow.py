@@ -202,7 +202,11 @@ def test_points_by_hand_feedback_and_export(classroom: Classroom) -> None:
         (classroom.root / "feedback" / "05-boundary" / MONTH / f"{MONTH}.html").read_text(encoding="utf-8")
     )
     assert "a score equal to the threshold is flagged" in failed, "feedback says why points are missing"
-    for hidden in ("BEGIN HIDDEN TESTS", "np.random.default_rng(11)", "_tp / (_tp + _fp) if _tp + _fp else 0.0"):
+    for hidden in (
+        "BEGIN HIDDEN TESTS",
+        "np.random.default_rng(11)",
+        "_tp / (_tp + _fp) if _tp + _fp else 0.0",
+    ):
         assert hidden in source_text(), "the source holds it"
         assert hidden not in failed, "and feedback does not"
     with (classroom.root / "grades.csv").open(encoding="utf-8") as file:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aisecops.quality.runs import Run
 
 # Checks of the whole course, cheap enough to run each time.
-_OF_THE_COURSE = ("months", "labels")
+_OF_THE_COURSE = ("months", "labels", "prose", "tools")
 _MONTH_CPU_S = 3600
 
 

@@ -7,8 +7,10 @@ one notebook cell, and only what learners write in it changes.
 
 import ast
 import copy
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from aisecops.grading.names import bound, mentions
 
 _OPPOSITE: dict[type, type] = {
     ast.Lt: ast.GtE, ast.LtE: ast.Gt, ast.Gt: ast.LtE, ast.GtE: ast.Lt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -68,7 +70,7 @@ def mutants(source: str) -> list[Mutant]:
     seen = {ast.dump(tree)}
     found = []
     for statement in tree.body:
-        names = _defined(statement) | _users(tree, _defined(statement))
+        names = bound(statement) | _users(tree, bound(statement))
         for node in _nodes(statement):
             if not editable.issuperset(range(node.lineno, (node.end_lineno or node.lineno) + 1)):
                 continue
@@ -98,40 +100,16 @@ def _solution_lines(source: str) -> set[int]:
     return lines
 
 
-def defined(source: str) -> tuple[str, ...]:
-    """Return the names that a cell binds at its top level, in order."""
-    names = [name for statement in ast.parse(source).body for name in sorted(_defined(statement))]
-    return tuple(dict.fromkeys(names))
-
-
-def _defined(statement: ast.stmt) -> set[str]:
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return {statement.name}
-    return {
-        node.id
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-
-
 def _users(tree: ast.Module, names: set[str]) -> set[str]:
     """Return what the cell defines with the help of these names."""
     users: set[str] = set()
     while True:
         more = {
-            name
-            for statement in tree.body
-            if mentions(statement, names | users)
-            for name in _defined(statement)
+            name for statement in tree.body if mentions(statement, names | users) for name in bound(statement)
         } - users
         if not more:
             return users
         users |= more
-
-
-def mentions(node: ast.AST, names: Collection[str]) -> bool:
-    """Tell whether code uses one of the names."""
-    return any(isinstance(part, ast.Name) and part.id in names for part in ast.walk(node))
 
 
 def _nodes(statement: ast.stmt) -> Iterator[ast.expr | ast.stmt]:

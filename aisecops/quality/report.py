@@ -99,7 +99,7 @@ def _row(verdict: Verdict) -> list[str]:
         "yes" if verdict.solution else "NO",
         str(verdict.right),
         str(verdict.wrong),
-        f"{verdict.killed} of {counted}",
+        f"{verdict.killed}/{counted}",
         by_heart,
-        f"{len(verdict.cheats)} of {verdict.cheats_tried}",
+        f"{len(verdict.cheats)}/{verdict.cheats_tried}",
     ]

@@ -17,9 +17,10 @@ from nbformat import NotebookNode
 
 from aisecops.exercises import Exercise
 from aisecops.grading.forks import Ended, Forks
+from aisecops.grading.names import defined, mentions
 from aisecops.grading.shell import Shell
 from aisecops.quality.answers import Answer
-from aisecops.quality.mutants import Mutant, defined, mentions, mutants
+from aisecops.quality.mutants import Mutant, mutants
 
 ANSWER_CPU_S = 60
 _MARGIN_S = 0.4

@@ -2684,6 +2684,7 @@ def evidence():
         "path": " > ".join(path),
     }
 
+
 # %% [markdown]
 # Changes of the solutions that keep all points, each with the reason.
 
