@@ -63,24 +63,32 @@ def above_{k}(numbers, limit):
 """
 
 
-def lab() -> str:
-    """The text of ``notebooks/month-01.py``."""
+def lab(count: int = 8) -> str:
+    """The text of ``notebooks/month-01.py``: ``count`` exercises, 4 or 8; with 4, a month in miniature."""
+    points = 100 // count - 1 if count == 8 else 25
     parts = [
         "# %% [markdown]\n# A small lab. It counts numbers above a limit.\n",
         "# %%\nimport matplotlib.pyplot as plt\n",
     ]
-    for k in range(1, 9):
-        extra = " milestone=true" if k == 8 else ""
+    for k in range(1, count + 1):
+        last = k == count
         parts.append(f"# %% [markdown]\n# ## {k} · Sample {k}\n")
-        parts.append(EXERCISE.format(k=k, objective=(k + 1) // 2, points=11 if k < 8 else 13, extra=extra))
+        parts.append(
+            EXERCISE.format(
+                k=k,
+                objective=(k * 4 + count - 1) // count,
+                points=100 - points * (count - 1) - 10 if last else points,
+                extra=" milestone=true" if last else "",
+            )
+        )
         if k <= 3:
             parts.append(FIGURE.format(k=k))
     parts.append(
-        '# %% [markdown] written="above-8" points=10\n# Nobody needs to count by hand; a program does it.\n'
+        f'# %% [markdown] written="above-{count}" points=10\n# Nobody needs to count by hand; a program does it.\n'
     )
     return "\n".join(parts)
 
 
-def answers() -> str:
+def answers(count: int = 8) -> str:
     """The text of ``tests/answers/month-01.py``."""
-    return "\n\n".join(ANSWERS.format(k=k) for k in range(1, 9))
+    return "\n\n".join(ANSWERS.format(k=k) for k in range(1, count + 1))

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from html import unescape
@@ -16,6 +17,9 @@ from nbgrader.api import Gradebook
 from playwright.sync_api import Browser, expect
 
 from aisecops import exercises
+from aisecops.grading import sandbox
+from aisecops.grading.names import defined
+from aisecops.quality.answers import load_cheats
 from tests.conftest import ARTIFACTS, ROOT, running_lab
 
 MONTH = "month-01"
@@ -24,6 +28,7 @@ CHECKS = {
     for exercise in exercises.load(ROOT / "release" / "exercises.json")
     for check in exercise.checks
 }
+UNLOCKED = sandbox.works()  # why submissions cannot be locked in on this machine; empty if they can
 AUTOMATIC = sum(check.points for check in CHECKS.values() if not check.by_hand)
 
 pytestmark = pytest.mark.flow
@@ -72,10 +77,10 @@ def change(notebook: nbformat.NotebookNode, **sources: str) -> nbformat.Notebook
     return copy
 
 
-def ten_submissions(
+def submissions_of_a_class(
     release: nbformat.NotebookNode, source: nbformat.NotebookNode
 ) -> dict[str, tuple[nbformat.NotebookNode, float]]:
-    """Return ten notebooks of different quality, each with the automatic score it deserves."""
+    """Return notebooks of different quality, each with the automatic score it deserves."""
     answers = {cell.id: cell.source for cell in source.cells if cell.id.endswith(("-solution", "-written"))}
     solved = change(release, **{name.replace("-", "_"): text for name, text in answers.items()})
     points = {name: sum(c.points for c in CHECKS.values() if not c.by_hand and c.cell.split("-2")[0].split("-3")[0] == name)
@@ -115,18 +120,66 @@ def ten_submissions(
         "08-own-cells": (own_cells, AUTOMATIC),
         "09-noisy": (noisy, AUTOMATIC),
         "10-gives-up": (gives_up, AUTOMATIC - points["good-words"] - points["briefing"]),
+        "11-cheats": (cheating(release), 0),
+        "12-burglar": (burglary(solved), AUTOMATIC),
     }
+
+
+def cheating(release: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """A notebook with another cheat in each exercise, and no answer."""
+    copy = change(release)
+    tasks = [cell for cell in copy.cells if cell.id.endswith("-solution")]
+    cheats = load_cheats(ROOT)
+    assert len(cheats) <= len(tasks)
+    for cell, cheat in zip(tasks, cheats, strict=False):
+        cell.source = f"FUNCTIONS = {defined(cell.source)!r}\n{cheat.source}"
+    return copy
+
+
+BURGLARY = """
+import os, socket
+from pathlib import Path
+
+reached = []
+for place in {places!r}:
+    try:
+        reached.append(place if list(Path(place).iterdir()) else "")
+    except NotADirectoryError:
+        reached.append(place)
+    except OSError:
+        pass
+try:
+    socket.create_connection(("127.0.0.1", {port}), 5)
+    reached.append("network")
+except OSError:
+    pass
+try:
+    Path({places!r}[0]).write_text("all mine")
+    reached.append("gradebook")
+except OSError:
+    pass
+reached += [entry for entry in os.listdir("/proc") if entry.isdigit() and int(entry) > 20]
+reached += [name for name in os.environ if "AISECOPS" in name]
+print("reached:", reached)
+"""
+
+
+def burglary(solved: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """An honest month with a cell that looks around on the grader's machine."""
+    copy = change(solved)
+    copy.cells.append(nbformat.v4.new_code_cell(BURGLARY, id="burglary"))
+    return copy
 
 
 @pytest.fixture(scope="module")
 def classroom(tmp_path_factory: pytest.TempPathFactory) -> Classroom:
-    """A class whose ten submissions have gone through the whole flow; the first by way of the exchange."""
+    """A class whose submissions have gone through the whole flow; the first by way of the exchange."""
     room = Classroom(tmp_path_factory.mktemp("classroom"))
     room.nbgrader("generate_assignment", MONTH, "--force")
     room.nbgrader("release_assignment", MONTH)
     room.nbgrader("fetch_assignment", MONTH)
     fetched = room.root / "workspace" / MONTH / f"{MONTH}.ipynb"
-    submissions = ten_submissions(room.notebook("release"), room.notebook("source"))
+    submissions = submissions_of_a_class(room.notebook("release"), room.notebook("source"))
     room.expected = {student: score for student, (_, score) in submissions.items()}
     first, *others = submissions
     nbformat.write(submissions[first][0], fetched)
@@ -134,15 +187,35 @@ def classroom(tmp_path_factory: pytest.TempPathFactory) -> Classroom:
     room.nbgrader("collect", MONTH)
     (collected,) = (room.root / "submitted").iterdir()
     collected.rename(collected.with_name(first))
+    decoy = socket.create_server(("127.0.0.1", 0))
+    burglar = next(cell for cell in submissions["12-burglar"][0].cells if cell.id == "burglary")
+    places = [
+        room.root / "gradebook.db",
+        room.root / "source",
+        room.root / "submitted",
+        ROOT / "source",
+        ROOT / "notebooks",
+    ]
+    burglar.source = BURGLARY.format(places=[str(place) for place in places], port=decoy.getsockname()[1])
     for student in others:
         room.hand_in(student, submissions[student][0])
-    room.log = room.nbgrader("autograde", MONTH)
+    room.log = room.nbgrader("autograde", MONTH, *(["--SplitExecute.sandbox=False"] if UNLOCKED else []))
     return room
 
 
-def test_ten_submissions_get_the_scores_they_deserve(classroom: Classroom) -> None:
+def test_submissions_get_the_scores_they_deserve(classroom: Classroom) -> None:
     got = {student: sum(classroom.scores(student).values()) for student in classroom.expected}
     assert got == classroom.expected
+
+
+def test_a_learners_code_reaches_nothing_on_the_graders_machine(classroom: Classroom) -> None:
+    if UNLOCKED:
+        pytest.skip(UNLOCKED)
+    graded = nbformat.read(
+        classroom.root / "autograded" / "12-burglar" / MONTH / f"{MONTH}.ipynb", as_version=4
+    )
+    (cell,) = (cell for cell in graded.cells if cell.id == "burglary")
+    assert [output.text for output in cell.outputs] == ["reached: []\n"]
 
 
 def test_each_check_of_a_perfect_submission_has_full_points(classroom: Classroom) -> None:

@@ -12,10 +12,22 @@ from xml.etree import ElementTree
 
 import pytest
 
+from aisecops.quality import labels, months, prose
 from tests.conftest import ROOT, TINY_START
 from tests.quality_lab import answers, lab
 
 MONTH = "month-01"
+# What is wrong with a month of four exercises.
+OF_THE_MINIATURE = ("objectives", "minutes", "exercises")
+NOTEBOOK, ANSWERS = f"notebooks/{MONTH}.py", f"tests/answers/{MONTH}.py"
+OVERVIEW = "resources/AI-SecOps/overview.md"
+SOLUTION = "    return sum(1 for number in numbers if number > limit)\n"
+VISIBLE = 'assert above_1([1, 2, 3], 1) == 2, "two of 1, 2 and 3 are above 1; the limit itself is not"\n'
+HIDDEN = (
+    "for _numbers, _limit, _want in (([4, 9, 4, 7], 4, 2), ([], 0, 0), ([5], 5, 0), ([-3, 8], -9, 2)):\n"
+    '    assert above_1(_numbers, _limit) == _want, "count again, with other numbers and with none at all"\n'
+)
+
 STUDY_TEXT = "# Overview\n\nA text about numbers above a limit.\n"
 
 
@@ -43,36 +55,45 @@ def faults(report: dict) -> dict[str, list[str]]:
     return found
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A course of one small month that has nothing wrong with it, built and recorded."""
-    course = tmp_path_factory.mktemp("good")
+def made(course: Path, count: int) -> Path:
+    """A course of one small month, built and recorded."""
     for name in ("roadmap.yaml", "grader_config.py", "nbgrader_config.py"):
         shutil.copy(ROOT / name, course / name)
     for path, text in {
-        "notebooks/month-01.py": lab(),
+        NOTEBOOK: lab(count),
         "notebooks/start-here.py": TINY_START,
-        "tests/answers/month-01.py": answers(),
-        "resources/AI-SecOps/overview.md": STUDY_TEXT,
+        ANSWERS: answers(count),
+        OVERVIEW: STUDY_TEXT,
         "resources/AI-SecOps/glossary.md": "# Glossary\n",
     }.items():
         (course / path).parent.mkdir(parents=True, exist_ok=True)
         (course / path).write_text(text, encoding="utf-8")
-    shutil.copy(ROOT / "tests" / "answers" / "cheats.py", course / "tests" / "answers" / "cheats.py")
     done = run(course, "build", "--record")
     assert done.returncode == 0, done.stderr
     return course
 
 
-@pytest.fixture
-def broken(good: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Copies the good course and changes one place of one file."""
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A course that has nothing wrong with it, and the cheats."""
+    course = made(tmp_path_factory.mktemp("good"), 8)
+    shutil.copy(ROOT / "tests" / "answers" / "cheats.py", course / "tests" / "answers" / "cheats.py")
+    return course
 
-    def copy(file: str, before: str, after: str, *build: str) -> Path:
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same in miniature: too little for a month, and quick to examine."""
+    return made(tmp_path_factory.mktemp("short"), 4)
+
+
+@pytest.fixture
+def broken(short: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Copies a course and changes one place of one file."""
+
+    def copy(file: str, before: str, after: str, *build: str, of: Path = short) -> Path:
         course = tmp_path / "course"
-        shutil.copytree(good, course)
-        if file in (NOTEBOOK, ANSWERS):  # else nothing is tried out again
-            (course / "tests" / "answers" / "cheats.py").unlink()
+        shutil.copytree(of, course)
         path = course / file
         text = path.read_text(encoding="utf-8")
         assert before in text
@@ -129,18 +150,9 @@ class Broken:
     also: tuple[str, ...] = ()
 
 
-NOTEBOOK, ANSWERS = f"notebooks/{MONTH}.py", f"tests/answers/{MONTH}.py"
-OVERVIEW = "resources/AI-SecOps/overview.md"
-SOLUTION = "    return sum(1 for number in numbers if number > limit)\n"
-VISIBLE = 'assert above_1([1, 2, 3], 1) == 2, "two of 1, 2 and 3 are above 1; the limit itself is not"\n'
-HIDDEN = (
-    "for _numbers, _limit, _want in (([4, 9, 4, 7], 4, 2), ([], 0, 0), ([5], 5, 0), ([-3, 8], -9, 2)):\n"
-    '    assert above_1(_numbers, _limit) == _want, "count again, with other numbers and with none at all"\n'
-)
-
 LABS = [
     Broken(
-        "a test that cannot fail", "stub", "gets 11 points", NOTEBOOK,
+        "a test that cannot fail", "stub", "gets 25 points", NOTEBOOK,
         VISIBLE + "### BEGIN HIDDEN TESTS\n" + HIDDEN,
         'assert above_1, "write a function that counts"\n### BEGIN HIDDEN TESTS\nassert True, "this is always so"\n',
         also=("wrong", "mutants", "hard-coding"),
@@ -153,37 +165,25 @@ LABS = [
            SOLUTION, "    import warnings\n\n    warnings.warn('careful')\n" + SOLUTION, also=("mutants",)),
     Broken("a solution that is wrong", "solution", "does not get all points", NOTEBOOK,
            SOLUTION, SOLUTION.replace(">", "<"), also=("mutants", "answers")),
-    Broken("points missing", "build", "99 points together", NOTEBOOK, "points=13", "points=12"),
+    Broken("points missing", "build", "99 points together", NOTEBOOK, "points=15", "points=14"),
     Broken("the solution in a hint", "leak", "the whole solution", NOTEBOOK,
            "# ## 1 · Sample 1", "# ## 1 · Sample 1\n#\n# Try\n#\n# `return sum(1 for number in numbers if number > limit)`", ("build",)),
-    Broken("a wrong ATLAS pair", "standards", "AML.T0015", NOTEBOOK,
-           "# A small lab.", "# A small lab on AML.T0015 Data Poisoning."),
     Broken("a label of an exercise under a wrong name", "build", "LLM01:2026 is Prompt Injection", NOTEBOOK,
            'objective="m01.1" minutes', 'objective="m01.1" standards=["LLM01:2026 Excessive Agency"] minutes', also=("standards",)),
-    Broken("an id without its edition", "standards", "names no edition", OVERVIEW, "A text", "LLM01 is a text"),
-    Broken("no text alternative", "alt", "overview.md", OVERVIEW, "A text", "![](glossary.md)\n\nA text"),
-    Broken("a broken link", "links", "nowhere.md", OVERVIEW, "A text", "[A](nowhere.md) text"),
-    Broken("a skipped heading", "headings", "overview.md", OVERVIEW, "A text", "### Deep\n\nA text"),
-    Broken("an unexplained abbreviation", "terms", "QXRT", OVERVIEW, "A text", "A QXRT text"),
     Broken("a flaky cell", "stable", "from run to run", NOTEBOOK,
            "plt.show()\n", "import random\n\nplt.show()\nprint(random.random())\n", build=("build", "--record"), runs=1),
     Broken("a test with luck in it", "solution", "got", NOTEBOOK,
            HIDDEN, "import os\n\nassert os.environ.get('PYTHONHASHSEED') != '0', 'today it fails'\n" + HIDDEN,
            build=("build",), runs=1),
-    Broken("an objective with one exercise", "objectives", "m01.1", NOTEBOOK,
-           'exercise="above-2" objective="m01.1"', 'exercise="above-2" objective="m01.2"'),
-    Broken("no milestone", "milestone", "milestone=true", NOTEBOOK, " milestone=true", ""),
-    Broken("too little to do", "minutes", "hours", NOTEBOOK, "minutes=50", "minutes=1"),
-    Broken("a missing study text", "resources", "glossary", ANSWERS, "a loop", "a loop"),
     Broken("a boundary that no test looks at", "mutants", "boundary", NOTEBOOK,
            VISIBLE + "### BEGIN HIDDEN TESTS\n" + HIDDEN,
            'assert above_1([1, 2, 3], 0) == 3, "the limit itself is not above"\n### BEGIN HIDDEN TESTS\n'
            'assert above_1([8, 9, 1], 5) == 2, "count again, with other numbers"\n',
            also=("wrong",)),
-    Broken("a right answer that is refused", "right", "gets 0 of 11 points", NOTEBOOK,
+    Broken("a right answer that is refused", "right", "gets 0 of 25 points", NOTEBOOK,
            HIDDEN, HIDDEN + 'assert type(above_1([], 0)) is int, "return an int"\n'
            'assert "count" not in above_1.__code__.co_varnames, "do not count"\n'),
-    Broken("a wrong answer that gets points", "wrong", "deserves 0 points and gets 11", ANSWERS,
+    Broken("a wrong answer that gets points", "wrong", "deserves 0 points and gets 25", ANSWERS,
            "    return sum(number >= limit for number in numbers)", "    return sum(number > limit for number in numbers)"),
     Broken("feedback that does not name the mistake", "wrong", "must be told", ANSWERS,
            'says="the limit itself is not"', 'says="look at the boundary"'),
@@ -192,16 +192,39 @@ LABS = [
            "# %%", '# %% [markdown] equivalent="above-1" reason="none"\n# - `a`\n# + `b`\n\n# %%'),
 ]  # fmt: skip
 
+TEXTS = [
+    Broken("a wrong ATLAS pair", "standards", "AML.T0015", NOTEBOOK,
+           "# A small lab.", "# A small lab on AML.T0015 Data Poisoning."),
+    Broken("an id without its edition", "standards", "names no edition", OVERVIEW, "A text", "LLM01 is a text"),
+    Broken("no text alternative", "alt", "overview.md", OVERVIEW, "A text", "![](glossary.md)\n\nA text"),
+    Broken("a broken link", "links", "nowhere.md", OVERVIEW, "A text", "[A](nowhere.md) text"),
+    Broken("a skipped heading", "headings", "overview.md", OVERVIEW, "A text", "### Deep\n\nA text"),
+    Broken("an unexplained abbreviation", "terms", "QXRT", OVERVIEW, "A text", "A QXRT text"),
+    Broken("an objective with one exercise", "objectives", "m01.1", NOTEBOOK,
+           'exercise="above-2" objective="m01.1"', 'exercise="above-2" objective="m01.2"'),
+    Broken("no milestone", "milestone", "milestone=true", NOTEBOOK, " milestone=true", ""),
+    Broken("too little to do", "minutes", "hours", NOTEBOOK, "minutes=50", "minutes=1"),
+    Broken("a missing study text", "resources", "is missing", ANSWERS, "a loop", "a loop"),
+]  # fmt: skip
+
 
 @pytest.mark.parametrize("case", LABS, ids=lambda case: case.name)
 def test_a_broken_lab_is_caught(broken: Callable[..., Path], case: Broken) -> None:
     course = broken(case.file, case.before, case.after, *case.build)
-    if case.check == "resources":
-        (course / OVERVIEW).rename(course / OVERVIEW.replace("overview", "elsewhere"))
     found = faults(examined(course, "--runs", str(case.runs)))
     assert case.check in found, found
-    assert any(case.says in said for said in found[case.check]) or case.check == "resources"
-    assert set(found) <= {case.check, *case.also}, "no other check cries wolf"
+    assert any(case.says in said for said in found[case.check]), found
+    assert set(found) <= {case.check, *case.also, *OF_THE_MINIATURE}, "no other check cries wolf"
+
+
+@pytest.mark.parametrize("case", TEXTS, ids=lambda case: case.name)
+def test_a_broken_text_is_caught(broken: Callable[..., Path], good: Path, case: Broken) -> None:
+    course = broken(case.file, case.before, case.after, of=good)
+    if case.check == "resources":
+        (course / OVERVIEW).rename(course / OVERVIEW.replace("overview", "elsewhere"))
+    found = [finding for module in (labels, months, prose) for finding in module.check(course)]
+    assert {finding.check for finding in found} == {case.check}, found
+    assert any(case.says in str(finding) for finding in found)
 
 
 def test_a_value_that_only_hidden_tests_hold_is_found_in_the_release(broken: Callable[..., Path]) -> None:

@@ -1,6 +1,8 @@
 """Which names a piece of code binds and uses."""
 
 import ast
+import dis
+import types
 from collections.abc import Collection
 
 
@@ -28,3 +30,29 @@ def bound(statement: ast.stmt) -> set[str]:
 def mentions(node: ast.AST, names: Collection[str]) -> bool:
     """Tell whether code uses one of the names."""
     return any(isinstance(part, ast.Name) and part.id in names for part in ast.walk(node))
+
+
+def free(source: str) -> set[str]:
+    """Return the names that a cell reads before it binds them itself; functions read when they are made."""
+    try:
+        code = compile(source, "cell", "exec")
+    except (SyntaxError, ValueError):
+        return set()
+    own: set[str] = set()
+    found: set[str] = set()
+    for step in dis.get_instructions(code):
+        if step.opname == "STORE_NAME":
+            own.add(step.argval)
+        elif step.opname == "LOAD_NAME":
+            found |= {step.argval} - own
+        elif isinstance(step.argval, types.CodeType):
+            found |= _globals(step.argval) - own
+    return found
+
+
+def _globals(code: types.CodeType) -> set[str]:
+    """Return the global names that a function uses, and those inside it."""
+    names = {
+        step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+    }
+    return names.union(*(_globals(part) for part in code.co_consts if isinstance(part, types.CodeType)))

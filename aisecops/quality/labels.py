@@ -146,7 +146,11 @@ def _check_name(meant: list[Standard], name: str, sentence: str) -> None:
     errors = []
     for entry in meant:
         former = standards._facts()[entry.source].get("renamed", {}).get(entry.id)
-        if former and _key(former["name"]) == _key(name) and _says(sentence, former["release"]):
+        if (
+            former
+            and standards._words(former["name"]) == standards._words(name)
+            and _says(sentence, former["release"])
+        ):
             return
         try:
             standards.check(f"{entry.id} {name}")
@@ -166,7 +170,7 @@ def _name_after(meant: list[Standard], block: str, id: re.Match[str], following:
     assert gap  # it may be empty
     end = min(following.start() if following else len(block), gap.end() + _LONGEST_NAME)
     for word in reversed([*_WORD.finditer(block, gap.end(), end)]):
-        name = block[gap.end() : word.end()]
+        name = _tidy(block[gap.end() : word.end()])
         goes_on = bool(_PHRASE_GOES_ON.match(block, word.end()))
         if not _is_name(name, _groups(meant), gap[0], goes_on, elsewhere=True):
             continue
@@ -181,7 +185,7 @@ def _name_before(meant: list[Standard], block: str, id: re.Match[str], previous:
     gap = _GAP_BEFORE.search(block, start, id.start())
     assert gap  # it may be empty
     for word in _WORD.finditer(block, start, gap.start()):
-        name = block[word.start() : gap.start()]
+        name = _tidy(block[word.start() : gap.start()])
         goes_on = bool(re.search(r"\w[\s#-]+\Z", block[start : word.start()]))
         if not _is_name(name, _groups(meant), gap[0], goes_on):
             continue
@@ -200,11 +204,11 @@ def _is_name(name: str, groups: set[str], gap: str, goes_on: bool, *, elsewhere:
         goes_on: the phrase has more words, on the side away from the id.
         elsewhere: a name of several words may come from another publication.
     """
-    key = _key(name)
-    several = " " in key
-    found = _groups_by_name().get(key, set())
+    words = standards._words(name)
+    several = " " in words
+    found = _groups_by_name().get(words, set())
     known = bool(found & groups) or (elsewhere and several and bool(groups and found - {_TACTICS}))
-    capital = name[0].isupper()
+    capital = name[:1].isupper()
     return known and ((several and not _looseness(gap)) or (capital and (several or not goes_on)))
 
 
@@ -213,9 +217,9 @@ def _looseness(gap: str) -> int:
     return 2 if re.search(r"[)\]}]", gap) else 1 if re.search(r"[,;\n]", gap) else 0
 
 
-def _key(name: str) -> str:
-    """Reduce a name to what counts in it; one with an open bracket is cut off and no name at all."""
-    return "" if name.count("(") != name.count(")") else standards._words(re.sub(r"[\s#]+", " ", name))
+def _tidy(name: str) -> str:
+    """Join the lines of a name, and drop a bracket that is not closed in it: ``Code Execution (RCE``."""
+    return re.sub(r"\s*\([^)]*\Z", "", re.sub(r"[\s#]+", " ", name))
 
 
 @cache
@@ -225,12 +229,12 @@ def _groups_by_name() -> dict[str, set[str]]:
     for entry in standards._index().values():
         group = _group(entry.source)
         for name in standards._names(entry):
-            groups[_key(name)].add(group)
+            groups[standards._words(name)].add(group)
             if group == _ATLAS:
-                groups[_key(name.replace("AI ", "ML "))].add(group)
+                groups[standards._words(name.replace("AI ", "ML "))].add(group)
     for source, facts in standards._facts().items():
         for former in (*facts.get("renamed", {}).values(), *facts.get("retired", {}).values()):
-            groups[_key(former["name"])].add(_group(source))
+            groups[standards._words(former["name"])].add(_group(source))
     return dict(groups)
 
 
