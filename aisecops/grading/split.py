@@ -6,7 +6,6 @@ solution cell defines resolves there to the learner's value, or to a stand-in th
 """
 
 import builtins
-import contextlib
 import json
 import re
 import socket
@@ -215,23 +214,30 @@ def _carried(value: Any) -> Any:
 
     So a named tuple compares as a tuple, and an overridden ``__eq__`` stays behind.
     """
+    try:
+        return _plain(value)
+    except RecursionError:  # it contains itself; the codec can carry that
+        return value
+
+
+def _plain(value: Any) -> Any:
     kind = type(value)
     if kind in _BASES:
         if kind in (list, tuple, set, frozenset):
-            carried = [_carried(part) for part in value]
+            carried = [_plain(part) for part in value]
             same = all(a is b for a, b in zip(carried, value, strict=True))
             return value if same else kind(carried)
         if kind is dict:
-            pairs = {key: _carried(part) for key, part in value.items()}
+            pairs = {key: _plain(part) for key, part in value.items()}
             return value if all(pairs[key] is part for key, part in value.items()) else pairs
         return value
     if kind.__module__.partition(".")[0] in ("numpy", "pandas", "scipy", "torch", "collections", "pathlib"):
         return value
     if isinstance(value, dict):
-        return {key: _carried(part) for key, part in dict.items(value)}
+        return {key: _plain(part) for key, part in dict.items(value)}
     for base in (list, tuple, set, frozenset):
         if isinstance(value, base):
-            return base(_carried(part) for part in base.__iter__(value))  # type: ignore[arg-type]
+            return base(_plain(part) for part in base.__iter__(value))  # type: ignore[arg-type]
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, bytes):
@@ -239,6 +245,21 @@ def _carried(value: Any) -> Any:
     if isinstance(value, int):
         return int.__int__(value)
     return float.__float__(value) if isinstance(value, float) else value
+
+
+class _Lost:
+    """Stands for an answer whose process has ended; says so when it is used."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        raise GoneError(self._why)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise GoneError(self._why)
 
 
 class Trusted:
@@ -276,11 +297,14 @@ class Trusted:
 
     def _refresh(self) -> None:
         """Bind what solution cells define to what it is in the learner's notebook now."""
-        for name in self._asked_for:
+        names = list(self._asked_for)
+        for name in names:
             self.shell.user_ns.pop(name, None)
-        if self._asked_for:
-            with contextlib.suppress(GoneError):  # the checks then say that the names are missing
-                self.shell.user_ns.update(self.peer.ask("look", list(self._asked_for)))
+        if names:
+            try:
+                self.shell.user_ns.update(self.peer.ask("look", names))
+            except GoneError as error:
+                self.shell.user_ns.update(dict.fromkeys(names, _Lost(str(error))))
 
 
 def _stopped(error: Exception) -> dict[str, Any]:
