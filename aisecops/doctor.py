@@ -27,7 +27,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything the course needs on this machine."""
-    return [_python(), _packages(), _hook(), _desk(), _memory(), _disk(), _alembic(), _browser()]
+    return [_python(), _packages(), _hook(), _desk(), _memory(), _disk(), _alembic(), _sandbox(), _browser()]
 
 
 def _python() -> Finding:
@@ -38,6 +38,19 @@ def _python() -> Finding:
         sys.version_info >= (3, 11),
         found,
         "install Python 3.11 or newer, then run `make lab`",
+    )
+
+
+def _sandbox() -> Finding:
+    from aisecops.grading.sandbox import works
+
+    missing = works()
+    return Finding(
+        "sandbox for submissions",
+        "instructors",
+        not missing,
+        missing or "locks the learner's process in",
+        "grade on Linux, as root or with unprivileged user namespaces; docs/grading.md tells the way without",
     )
 
 
