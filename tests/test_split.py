@@ -218,6 +218,33 @@ def test_an_endless_answer_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "it ran longer than it may" in said
 
 
+def test_what_a_learner_shows_is_made_safe_and_cut() -> None:
+    from aisecops.grading.display import MOST_TEXT, clean
+
+    html = '<table border="1" onclick="steal()"><tbody><tr><td>1</td></tr></tbody></table><script>steal()</script><img src=x onerror=steal()>'
+    outputs = clean(
+        [
+            {
+                "output_type": "display_data",
+                "data": {"text/html": html, "application/javascript": "steal()"},
+                "metadata": {},
+            },
+            {"output_type": "display_data", "data": {"image/svg+xml": "<svg onload=steal()>"}},
+            {"output_type": "stream", "name": "stdout", "text": "x" * (MOST_TEXT + 1)},
+            {"output_type": "stream", "name": "nowhere", "text": "x"},
+            {"output_type": "error", "ename": "E", "evalue": "v", "traceback": ["<b>"]},
+            {"output_type": "execute_result", "data": {"text/plain": 3}},
+            "nonsense",
+        ]
+    )
+    nbformat.validate(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=outputs)]))
+    table, cut, error = outputs
+    assert table.data == {"text/html": '<table border="1"><tbody><tr><td>1</td></tr></tbody></table>steal()'}
+    assert "the rest is cut" in cut.text
+    assert error.traceback == ["E: v"]
+    assert clean({"not": "a list"}) == []
+
+
 @pytest.fixture(scope="module")
 def trials() -> list[dict[str, Any]]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("COV")}

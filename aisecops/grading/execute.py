@@ -1,6 +1,7 @@
 """Split execution in the place of nbgrader's own, for ``nbgrader autograde`` and the formgrader's button."""
 
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool
 
+from aisecops.grading.sandbox import SandboxError, works
 from aisecops.grading.server import Servers
 from aisecops.grading.split import Cell, cells_of
 
@@ -29,6 +31,8 @@ class SplitExecute(NbGraderPreprocessor):  # type: ignore[misc]
             nb: the submission, with the instructor's cells restored from the gradebook.
             resources: nbconvert's; unchanged.
         """
+        if self.sandbox and (missing := _missing()):
+            raise SandboxError(f"submissions cannot be locked in here: {missing}; see docs/grading.md")
         cells = cells_of(nb)
         length = _prefix_length(nb, cells)
         servers = _servers(cells[:length])
@@ -41,6 +45,11 @@ class SplitExecute(NbGraderPreprocessor):  # type: ignore[misc]
                 cell.execution_count = count
                 cell.outputs = [nbformat.from_dict(output) for output in shown.get(cell.id, [])]
         return nb, resources
+
+
+@cache
+def _missing() -> str:
+    return works()
 
 
 def _prefix_length(nb: NotebookNode, cells: list[Cell]) -> int:
@@ -59,7 +68,7 @@ def _prefix_length(nb: NotebookNode, cells: list[Cell]) -> int:
 def _servers(prefix: list[Cell]) -> Servers:
     """Return the servers that are warm to this beginning; one pair is kept, for a batch is of one month."""
     key = tuple(cell.trusted for cell in prefix)
-    if key not in _warm:
+    if key not in _warm or not _warm[key].alive:
         for servers in _warm.values():
             servers.close()
         _warm.clear()

@@ -81,6 +81,11 @@ class Servers:
         shown: dict[str, list[dict[str, Any]]] = json.loads(text)
         return self._shown | shown
 
+    @property
+    def alive(self) -> bool:
+        """Whether both servers are still there."""
+        return all(process.poll() is None for process in self._processes)
+
     def close(self) -> None:
         """End both servers."""
         for control in self._controls.values():

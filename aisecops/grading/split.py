@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbformat import NotebookNode
+from nbformat.v4 import new_output
 
 from aisecops.grading.codec import Handle
+from aisecops.grading.display import clean
 from aisecops.grading.names import defined, free
 from aisecops.grading.peer import GoneError, Peer
 from aisecops.grading.shell import Shell
@@ -284,9 +286,11 @@ class Trusted:
         for cell in cells:
             self.peer.deadline = min(end, time.monotonic() + CELL_S)
             try:
-                theirs = json.loads(self.peer.ask("run", cell.student))
+                theirs = clean(json.loads(self.peer.ask("run", cell.student)))
             except GoneError as error:
                 theirs = [_stopped(error)]
+            except (ValueError, TypeError, RecursionError):
+                theirs = []  # no JSON: a learner's process that tampers with the shell shows nothing
             self._asked_for.update(dict.fromkeys(cell.defines))
             mine = []
             if cell.trusted:
@@ -307,5 +311,5 @@ class Trusted:
                 self.shell.user_ns.update(dict.fromkeys(names, _Lost(str(error))))
 
 
-def _stopped(error: Exception) -> dict[str, Any]:
-    return {"output_type": "error", "ename": "Stopped", "evalue": str(error), "traceback": [str(error)]}
+def _stopped(error: Exception) -> NotebookNode:
+    return new_output("error", ename="Stopped", evalue=str(error), traceback=[str(error)])

@@ -1,0 +1,59 @@
+"""What a learner's cell shows, made safe to keep: it is data from a process that may lie."""
+
+from typing import Any
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+
+MOST_OUTPUTS = 200
+MOST_TEXT = 200_000
+MOST_PICTURE = 4_000_000
+
+_TAGS = frozenset(
+    {"b", "br", "caption", "code", "div", "em", "i", "li", "ol", "p", "pre", "span", "strong", "sub", "sup"}
+    | {"table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul"}
+)
+_ATTRIBUTES = {"*": ["border", "class", "colspan", "rowspan"]}
+_CUT = "\n… the rest is cut: a cell may show {:,} characters\n"
+
+
+def clean(outputs: Any) -> list[NotebookNode]:
+    """Return those outputs that are well formed, each cut to a size and freed of scripts.
+
+    Args:
+        outputs: what JSON made of what the learner's process sent.
+    """
+    if not isinstance(outputs, list):
+        return []
+    return [shown for output in outputs[:MOST_OUTPUTS] if (shown := _clean(output)) is not None]
+
+
+def _clean(output: Any) -> NotebookNode | None:
+    match output:
+        case {"output_type": "stream", "name": "stdout" | "stderr" as name, "text": str(text)}:
+            return new_output("stream", name=name, text=_cut(text))
+        case {"output_type": "error", "ename": str(kind), "evalue": str(text)}:
+            kind, text = kind[:200], _cut(text)
+            return new_output("error", ename=kind, evalue=text, traceback=[f"{kind}: {text}"])
+        case {"output_type": "display_data" | "execute_result" as kind, "data": dict(data)}:
+            shown = {mime: safe for mime, value in data.items() if (safe := _safe(mime, value)) is not None}
+            return new_output(kind, data=shown) if shown else None
+    return None
+
+
+def _safe(mime: str, value: Any) -> str | None:
+    if not isinstance(value, str):
+        return None
+    if mime == "text/plain":
+        return _cut(value)
+    if mime == "text/html":
+        import bleach
+
+        return str(bleach.clean(_cut(value), tags=_TAGS, attributes=_ATTRIBUTES, strip=True))
+    if mime in ("image/png", "image/jpeg") and len(value) <= MOST_PICTURE:
+        return "".join(character for character in value if character.isalnum() or character in "+/=")
+    return None
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_TEXT else text[:MOST_TEXT] + _CUT.format(MOST_TEXT)
