@@ -213,7 +213,12 @@ def _is_name(name: str, groups: set[str], gap: str, goes_on: bool, *, elsewhere:
 
 
 def _looseness(gap: str) -> int:
-    """Return how loosely a gap joins: 2 across a closing bracket, 1 across a comma or line, else 0."""
+    """Return how loosely a gap joins: 2 across a closing bracket, 1 across a comma or line, else 0.
+
+    A verb joins across a line.
+    """
+    if re.search(r"\b(?:is|was|means)\b", gap):
+        return 0
     return 2 if re.search(r"[)\]}]", gap) else 1 if re.search(r"[,;\n]", gap) else 0
 
 
