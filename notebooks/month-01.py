@@ -110,7 +110,9 @@ def train_filter(texts, labels):
 
 def score(text, weights, bias):
     """The filter's score of one mail, 0 (harmless) to 1 (phishing)."""
-    return 1 / (1 + math.exp(-(bias + sum(weights.get(word, 0.0) for word in words_of(text)))))
+    # fsum gives the same sum whatever the order of the words
+    total = bias + math.fsum(weights.get(word, 0.0) for word in words_of(text))
+    return 1 / (1 + math.exp(-total))
 
 
 analyse = CountVectorizer(binary=True).build_analyzer()

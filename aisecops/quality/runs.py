@@ -137,10 +137,14 @@ def judge(lab: Lab, before: dict[str, list[str]], runs: list[Run]) -> list[Findi
 
 def _shown(cell: NotebookNode) -> list[str]:
     """Return a cell's outputs as text; pictures by their digest, widgets by their kind."""
-    texts = []
+    texts: list[str] = []
     for output in cell.outputs:
         if output.output_type == "stream":
-            texts.append(f"{output.name} {output.text}")
+            # The kernel sends what is printed in pieces, as time has it.
+            if texts and texts[-1].startswith(f"{output.name} "):
+                texts[-1] += output.text
+            else:
+                texts.append(f"{output.name} {output.text}")
         elif output.output_type == "error":
             texts.append(f"error {output.ename}: {output.evalue}")
         else:
