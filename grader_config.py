@@ -25,23 +25,13 @@ c.ClearSolutions.code_stub = {
 }
 c.ClearSolutions.text_stub = "*Write your answer here, in place of this line.*"
 
-# The learner's code runs locked in, the tests in another process. See docs/grading.md.
-from nbgrader.converters import Autograde  # noqa: E402
-from nbgrader.preprocessors import Execute, GetGrades  # noqa: E402
-
-from aisecops.grading.execute import SplitExecute  # noqa: E402
-
-c.Autograde.autograde_preprocessors = [
-    SplitExecute if step is Execute else step
-    for step in Autograde.class_traits()["autograde_preprocessors"].default(None)
-]
-
 # A whole month runs in under a minute; in `nbgrader validate`, a cell that needs longer hangs.
 c.ExecutePreprocessor.timeout = 120
 c.ExecutePreprocessor.interrupt_on_timeout = True
 
 # Feedback shows what a failed check says, never the hidden check itself.
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor  # noqa: E402
+from nbgrader.preprocessors import GetGrades  # noqa: E402
 
 from aisecops.grading.feedback import HideTests  # noqa: E402
 

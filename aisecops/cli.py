@@ -104,6 +104,44 @@ def build(
 
 @app.command()
 @_plain_errors
+def grade(
+    month: Annotated[str, typer.Argument(help="A month such as m01, 1 or month-01.")],
+    students: Annotated[str, typer.Option(help="Which students, as a pattern.", metavar="GLOB")] = "*",
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many submissions at the same time; all processors if not said."),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Grade on the Dask cluster at this address, such as tcp://host:8786.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Grade again what has been graded.")] = False,
+    feedback: Annotated[
+        bool, typer.Option("--feedback", help="Then write the feedback of these students anew.")
+    ] = False,
+    sandbox: Annotated[
+        bool, typer.Option(help="Lock the learners' code in; without, it can do what you can do.")
+    ] = True,
+) -> None:
+    """Grade the submissions of a month."""
+    from rich.console import Console
+
+    from aisecops.grading import batch
+    from aisecops.roadmap import load
+
+    name = load().notebook(month)
+    options = batch.Options(students, workers, scheduler, force, sandbox)
+    console = Console()
+    if not sandbox:
+        console.print("WITHOUT THE SANDBOX: the learners' code can do what you can do", highlight=False)
+    batch.show(name, batch.grade(name, options), console)
+    if feedback:
+        with console.status("writing feedback"):
+            batch.write_feedback(name, students)
+        console.print("the feedback is in feedback/; hand it out with `nbgrader release_feedback`")
+
+
+@app.command()
+@_plain_errors
 def quality(
     months: Months = None,
     runs: Annotated[

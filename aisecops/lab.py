@@ -76,6 +76,8 @@ def start(*, instructor: bool = False, port: int = 8888, browser: bool = True) -
         server = LabApp.initialize_server(options)
     except SystemExit:
         raise CourseError(f"no free port from {port} on: name another with --port") from None
+    # Jupyter would print the address before anyone listens there.
+    server.identity_provider.token_generated = False
 
     def announce() -> None:
         page = f"{server.connection_url}lab" + ("" if instructor else f"/tree/{desk.START}.ipynb")

@@ -16,7 +16,8 @@ from typing import Any
 
 from aisecops.grading.forks import Ended, Forks
 from aisecops.grading.shell import Shell
-from aisecops.grading.split import HIDDEN, Cell, Student, Trusted, cells_of
+from aisecops.grading.plan import HIDDEN, Cell, cells_of
+from aisecops.grading.split import Student, Trusted
 from aisecops.quality.answers import Answer, load, load_cheats
 
 ROOT = Path(__file__).resolve().parents[1]

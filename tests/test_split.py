@@ -12,7 +12,7 @@ import numpy  # noqa: F401  (imported once, before anything forks)
 import pandas  # noqa: F401
 import pytest
 
-from aisecops.grading import split
+from aisecops.grading import plan, split
 from aisecops.grading.forks import Ended, Forks
 from aisecops.grading.shell import Shell
 from tests.conftest import ROOT
@@ -32,22 +32,24 @@ def cell(id_: str, source: str, **meta: Any) -> nbformat.NotebookNode:
     )
 
 
-def graded(*cells: nbformat.NotebookNode) -> dict[str, list[dict[str, Any]]]:
+def graded(
+    *cells: nbformat.NotebookNode, times: split.Times = split.USUAL
+) -> dict[str, list[dict[str, Any]]]:
     """Run a notebook split, each side in a fork of its own, and return the outputs by cell."""
-    planned = split.cells_of(nbformat.v4.new_notebook(cells=list(cells)))
+    planned = plan.cells_of(nbformat.v4.new_notebook(cells=list(cells)))
     trusted, learner = socket.socketpair()
     forks, got = Forks(2), []
     with trusted, learner:
 
         def student() -> None:
             trusted.close()
-            split.Student(learner, Shell.instance()).serve()
+            split.Student(learner, Shell.instance(), times=times).serve()
 
         def teacher() -> dict[str, list[dict[str, Any]]]:
             learner.close()
-            return split.Trusted(trusted, Shell.instance()).grade(planned)
+            return split.Trusted(trusted, Shell.instance(), times=times).grade(planned)
 
-        forks.start(student, lambda ended: None, 60)
+        forks.start(student, lambda ended: None, 5)
         forks.start(teacher, got.append, 60)
     forks.drain()
     (ended,) = got
@@ -196,7 +198,7 @@ def test_the_learners_outputs_and_own_cells_are_kept_and_cells_that_only_show_ru
 
 
 def test_cells_that_only_show_stay_away_from_the_trusted_side() -> None:
-    cells = split.cells_of(
+    cells = plan.cells_of(
         nbformat.v4.new_notebook(
             cells=[
                 cell("author", "numbers = [1, 2]"),
@@ -212,10 +214,57 @@ def test_cells_that_only_show_stay_away_from_the_trusted_side() -> None:
     }  # fmt: skip
 
 
-def test_an_endless_answer_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(split, "CELL_S", 1)
-    said = failure("", "def f():\n    while True:\n        pass", "assert f() == 1")
-    assert "it ran longer than it may" in said
+ENDLESS = "def f():\n    while True:\n        {body}"
+
+
+def test_an_endless_answer_is_interrupted_and_the_rest_is_graded() -> None:
+    shown = graded(
+        cell("answer", ENDLESS.format(body="pass") + "\n\ndef g():\n    return 2", locked=False, solution=True),
+        cell("check", "assert f() == 1", grade=True),
+        cell("loop", "while True:\n    pass", own=True),
+        cell("other", "assert g() == 2\nprint('fine')", grade=True),
+        times=split.Times(cell_s=0.5),
+    )  # fmt: skip
+    assert "interrupted" in shown["check"][0]["traceback"][0]
+    assert "interrupted" in shown["loop"][0]["traceback"][0]
+    assert shown["other"][0]["text"] == "fine\n"
+
+
+def test_an_answer_that_cannot_be_interrupted_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(split, "GRACE_S", 1)
+    stubborn = "def f():\n    import signal\n    signal.signal(signal.SIGALRM, signal.SIG_IGN)\n    while True:\n        pass"
+    shown = graded(
+        cell("answer", stubborn, locked=False, solution=True),
+        cell("check", "assert f() == 1", grade=True),
+        cell("other", "assert f() == 2", grade=True),
+        times=split.Times(cell_s=0.5),
+    )
+    assert "it ran longer than it may" in shown["check"][0]["traceback"][0]
+    assert "it ran longer than it may" in shown["other"][0]["traceback"][0]
+
+
+def test_a_check_that_hangs_on_an_answer_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(split, "GRACE_S", 1)
+    shown = graded(
+        cell("answer", "n = 10 ** 12", locked=False, solution=True),
+        cell("check", "for _ in range(n):\n    pass", grade=True),
+        cell("other", "assert n == 10 ** 12\nprint('fine')", grade=True),
+        times=split.Times(cell_s=0.5),
+    )
+    assert "took too long" in str(shown["check"]) or "interrupted" in str(shown["check"])
+    assert shown["other"][0]["text"] == "fine\n"
+
+
+def test_output_is_cut_while_it_streams() -> None:
+    shown = graded(
+        cell("long", "print('x' * 10**8)", own=True),
+        cell("many", "for i in range(10**5):\n    print(i)", own=True),
+    )
+    for outputs in shown.values():
+        (output,) = outputs
+        assert len(output["text"]) < 300_000
+        assert output["text"].count("\n") < 2100
+        assert "the rest is cut" in output["text"]
 
 
 def test_what_a_learner_shows_is_made_safe_and_cut() -> None:

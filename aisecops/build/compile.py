@@ -53,13 +53,27 @@ def release(source_notebook: NotebookNode) -> NotebookNode:
     Runs nbgrader's own preprocessors with this course's settings, less the one that writes to the
     gradebook.
     """
+    before, after = _release_preprocessors()
+    return _processed(source_notebook, before + after)
+
+
+def frame(source_notebook: NotebookNode) -> NotebookNode:
+    """Return the version that nbgrader keeps in its gradebook: no solutions, but all the hidden tests.
+
+    Learners' answers are put into it for grading.
+    """
+    before, _ = _release_preprocessors()
+    return _processed(source_notebook, before)
+
+
+def _processed(notebook: NotebookNode, preprocessors: list[type]) -> NotebookNode:
     from nbconvert.exporters import NotebookExporter
 
     exporter = NotebookExporter(config=_grader_config())
-    for preprocessor in _release_preprocessors():
+    for preprocessor in preprocessors:
         exporter.register_preprocessor(preprocessor, enabled=True)
     logging.getLogger("traitlets").setLevel(logging.ERROR)
-    text, _ = exporter.from_notebook_node(nbformat.from_dict(json.loads(json.dumps(source_notebook))))
+    text, _ = exporter.from_notebook_node(nbformat.from_dict(json.loads(json.dumps(notebook))))
     return nbformat.reads(text, as_version=4)
 
 
@@ -227,9 +241,11 @@ def _grader_config() -> Any:
     return config
 
 
-def _release_preprocessors() -> list[type]:
+def _release_preprocessors() -> tuple[list[type], list[type]]:
+    """Return nbgrader's steps to a release, before and after it saves the cells to the gradebook."""
     from nbgrader.converters import GenerateAssignment
     from nbgrader.preprocessors import SaveCells
 
-    preprocessors: list[type] = GenerateAssignment.class_traits()["preprocessors"].default(None)
-    return [step for step in preprocessors if step is not SaveCells]
+    steps: list[type] = GenerateAssignment.class_traits()["preprocessors"].default(None)
+    saving = steps.index(SaveCells)
+    return steps[:saving], steps[saving + 1 :]

@@ -7,6 +7,7 @@ from nbformat.v4 import new_output
 
 MOST_OUTPUTS = 200
 MOST_TEXT = 200_000
+MOST_LINES = 2_000
 MOST_PICTURE = 4_000_000
 
 _TAGS = frozenset(
@@ -14,7 +15,7 @@ _TAGS = frozenset(
     | {"table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul"}
 )
 _ATTRIBUTES = {"*": ["border", "class", "colspan", "rowspan"]}
-_CUT = "\n… the rest is cut: a cell may show {:,} characters\n"
+_CUT = f"\n… the rest is cut: a cell may show {MOST_TEXT:,} characters and {MOST_LINES:,} lines\n"
 
 
 def clean(outputs: Any) -> list[NotebookNode]:
@@ -31,9 +32,9 @@ def clean(outputs: Any) -> list[NotebookNode]:
 def _clean(output: Any) -> NotebookNode | None:
     match output:
         case {"output_type": "stream", "name": "stdout" | "stderr" as name, "text": str(text)}:
-            return new_output("stream", name=name, text=_cut(text))
+            return new_output("stream", name=name, text=cut(text))
         case {"output_type": "error", "ename": str(kind), "evalue": str(text)}:
-            kind, text = kind[:200], _cut(text)
+            kind, text = kind[:200], cut(text)
             return new_output("error", ename=kind, evalue=text, traceback=[f"{kind}: {text}"])
         case {"output_type": "display_data" | "execute_result" as kind, "data": dict(data)}:
             shown = {mime: safe for mime, value in data.items() if (safe := _safe(mime, value)) is not None}
@@ -45,15 +46,19 @@ def _safe(mime: str, value: Any) -> str | None:
     if not isinstance(value, str):
         return None
     if mime == "text/plain":
-        return _cut(value)
+        return cut(value)
     if mime == "text/html":
         import bleach
 
-        return str(bleach.clean(_cut(value), tags=_TAGS, attributes=_ATTRIBUTES, strip=True))
+        return str(bleach.clean(cut(value), tags=_TAGS, attributes=_ATTRIBUTES, strip=True))
     if mime in ("image/png", "image/jpeg") and len(value) <= MOST_PICTURE:
         return "".join(character for character in value if character.isalnum() or character in "+/=")
     return None
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= MOST_TEXT else text[:MOST_TEXT] + _CUT.format(MOST_TEXT)
+def cut(text: str, characters: int = MOST_TEXT, lines: int = MOST_LINES) -> str:
+    """Return a text as far as a cell may show it, and say so if that is not all."""
+    short = text[:characters]
+    if short.count("\n") > lines:
+        short = "\n".join(short.split("\n", lines)[:lines])
+    return text if len(short) == len(text) else short + _CUT

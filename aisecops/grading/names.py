@@ -4,8 +4,10 @@ import ast
 import dis
 import types
 from collections.abc import Collection
+from functools import lru_cache
 
 
+@lru_cache(maxsize=1024)
 def defined(source: str) -> tuple[str, ...]:
     """Return the names that a cell binds at its top level, in order; none if it is not Python."""
     try:
@@ -14,6 +16,16 @@ def defined(source: str) -> tuple[str, ...]:
         return ()
     names = [name for statement in body for name in sorted(bound(statement))]
     return tuple(dict.fromkeys(names))
+
+
+@lru_cache(maxsize=1024)
+def stored(source: str) -> frozenset[str]:
+    """Return the names that a cell binds when it runs, imports included; none if it is not Python."""
+    try:
+        code = compile(source, "cell", "exec")
+    except (SyntaxError, ValueError):
+        return frozenset()
+    return frozenset(step.argval for step in dis.get_instructions(code) if step.opname == "STORE_NAME")
 
 
 def bound(statement: ast.stmt) -> set[str]:
@@ -32,12 +44,13 @@ def mentions(node: ast.AST, names: Collection[str]) -> bool:
     return any(isinstance(part, ast.Name) and part.id in names for part in ast.walk(node))
 
 
-def free(source: str) -> set[str]:
+@lru_cache(maxsize=1024)
+def free(source: str) -> frozenset[str]:
     """Return the names that a cell reads before it binds them itself; functions read when they are made."""
     try:
         code = compile(source, "cell", "exec")
     except (SyntaxError, ValueError):
-        return set()
+        return frozenset()
     own: set[str] = set()
     found: set[str] = set()
     for step in dis.get_instructions(code):
@@ -47,7 +60,7 @@ def free(source: str) -> set[str]:
             found |= {step.argval} - own
         elif isinstance(step.argval, types.CodeType):
             found |= _globals(step.argval) - own
-    return found
+    return frozenset(found)
 
 
 def _globals(code: types.CodeType) -> set[str]:

@@ -6,6 +6,7 @@ its types and its arguments, and is rebuilt from a type that the reader already 
 """
 
 import builtins
+import math
 import socket
 import struct
 import time
@@ -16,6 +17,7 @@ from aisecops.grading.codec import Codec, CodecError, Handle, Message, Owner, de
 
 _HEAD = struct.Struct("!cII")
 _LARGEST = 256 << 20
+_CHUNK = 1 << 16
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -56,6 +58,8 @@ class Peer:
         self._home: dict[int, Handle] = {}
         self._codec = Codec(self._export, self._resolve)
         self._gone = ""
+        self._buffer = bytearray()
+        self._patience: int | None = None
         self.deadline = float("inf")
 
     def ask(self, verb: str, *values: object) -> Any:
@@ -130,22 +134,27 @@ class Peer:
         return kind, self._read(changes), self._read(body)
 
     def _read(self, size: int) -> bytes:
-        parts = bytearray()
-        while len(parts) < size:
+        while len(self._buffer) < size:
             left = self.deadline - time.monotonic()
             if left <= 0:
                 raise self._end("it ran longer than it may")
+            # In whole seconds, for each change costs a system call.
+            patience = None if left == float("inf") else math.ceil(left)
             try:
-                self._channel.settimeout(None if left == float("inf") else left)
-                part = self._channel.recv(min(size - len(parts), 1 << 20))
+                if patience != self._patience:
+                    self._channel.settimeout(patience)
+                    self._patience = patience
+                part = self._channel.recv(max(size - len(self._buffer), _CHUNK))
             except TimeoutError:
                 continue
             except OSError as error:
                 raise self._end(f"it has ended ({error.strerror or error})") from None
             if not part:
                 raise self._end("it has ended")
-            parts += part
-        return bytes(parts)
+            self._buffer += part
+        found = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return found
 
     def _end(self, why: str) -> GoneError:
         self._gone = self._gone or f"the process with the answers is gone: {why}"

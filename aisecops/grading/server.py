@@ -1,40 +1,76 @@
 """A warm process for each side of split execution, which forks for each submission.
 
 ``python -m aisecops.grading.server student|trusted``, started by :class:`Servers`. A server is told the
-cells at a month's start that every submission runs alike, runs them once, and forks from there.
+cells of a month that every submission runs alike, runs them once, and forks from there.
 """
 
 import atexit
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+import threading
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from aisecops.grading.split import Cell, Student, Trusted
+from nbformat import NotebookNode
+
+from aisecops.grading.plan import Cell, Warm, modules_of, warm_cells
+from aisecops.grading.split import GRACE_S, USUAL, Student, Times, Trusted
 
 SIDES = ("student", "trusted")
+TRUSTED_BYTES = 8 << 30  # of address space: answers may be large, but not larger than the machine
 _LENGTH = struct.Struct("!I")
 _STACK = ("numpy", "pandas", "matplotlib.pyplot", "sklearn.linear_model", "networkx", "IPython.display")
 
 
-class Servers:
-    """Both servers for one beginning of a notebook.
+@dataclass(frozen=True)
+class Outcome:
+    """What running one submission gave.
 
-    Args:
-        prefix: the cells that they run before any submission.
+    Attributes:
+        shown: outputs by cell id.
+        died: why there are none, or not all; empty if all ran.
     """
 
-    def __init__(self, prefix: Sequence[Cell]) -> None:
+    shown: dict[str, list[dict[str, Any]]]
+    died: str = ""
+
+
+class Servers:
+    """Both servers for one month, warm to it; several threads may use them at once.
+
+    Args:
+        source: the month as the instructor has it.
+    """
+
+    def __init__(self, source: NotebookNode) -> None:
+        modules = modules_of(source)
+        without: set[str] = set()
+        while True:
+            cells = warm_cells(source, without)
+            self._start({"modules": modules, "cells": cells})
+            told = {side: _receive(control)[0] for side, control in self._controls.items()}
+            unfit = set(told["student"]["unfit"]) | set(told["trusted"]["unfit"])
+            if not unfit:
+                break
+            without |= unfit
+            self.close()
+        self._shown: dict[str, list[dict[str, Any]]] = told["student"]["shown"]
+        self.warm = Warm(cells, frozenset(told["student"]["steady"]))
+
+    def _start(self, job: dict[str, Any]) -> None:
         self._controls: dict[str, socket.socket] = {}
         self._processes = []
+        self._turn = threading.Lock()
         for side in SIDES:
             here, there = socket.socketpair()
             command = [sys.executable, "-m", "aisecops.grading.server", side, str(there.fileno())]
@@ -44,19 +80,19 @@ class Servers:
             )
             there.close()
             self._controls[side] = here
-            sources = [cell.student if side == "student" else cell.trusted for cell in prefix]
-            _send(here, {"prefix": sources})
+            _send(here, job)
         atexit.register(self.close)
-        warm = {side: _receive(control)[0]["shown"] for side, control in self._controls.items()}
-        self._shown = {cell.id: outputs for cell, outputs in zip(prefix, warm["student"], strict=True)}
 
-    def grade(self, cells: Sequence[Cell], folder: Path, *, sandbox: bool) -> dict[str, list[dict[str, Any]]]:
-        """Run one submission, less the prefix, and return the outputs of all its cells by id.
+    def grade(
+        self, cells: Sequence[Cell], folder: Path, *, sandbox: bool = True, times: Times = USUAL
+    ) -> Outcome:
+        """Run one submission.
 
         Args:
-            cells: the code cells after the prefix.
+            cells: its code cells, planned with what is ``warm`` here.
             folder: the submission's own folder, in which the learner's code works.
             sandbox: lock the learner's process in.
+            times: how long it may take.
 
         Raises:
             RuntimeError: a server died.
@@ -64,22 +100,42 @@ class Servers:
         trusted, student = socket.socketpair()
         reading, writing = socket.socketpair()
         with trusted, student, reading, writing:
-            _send(self._controls["student"], {"folder": str(folder), "sandbox": sandbox}, student.fileno())
-            (learner,) = _receive(self._controls["student"])[1]
-            job = {"cells": [asdict(cell) for cell in cells]}
-            _send(self._controls["trusted"], job, trusted.fileno(), writing.fileno())
+            common = {"times": asdict(times)}
+            learner = self._fork(
+                "student", {"folder": str(folder), "sandbox": sandbox, **common}, student.fileno()
+            )
+            teacher = self._fork(
+                "trusted",
+                {"cells": [asdict(cell) for cell in cells], **common},
+                trusted.fileno(),
+                writing.fileno(),
+            )
             for end in (trusted, student, writing):
                 end.close()
-            text = b"".join(iter(lambda: reading.recv(1 << 20), b""))
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(learner, signal.SIGKILL)
-            os.close(learner)
+            reading.settimeout(times.notebook_s + times.cell_s + 6 * GRACE_S)
+            try:
+                text = b"".join(iter(lambda: reading.recv(1 << 20), b""))
+            except TimeoutError:
+                text = b""
+            for process in (learner, teacher):
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(process, signal.SIGKILL)
+                os.close(process)
         if not text:
-            raise RuntimeError(
-                "the process that runs the tests died: run the month's source, its tests may be at fault"
-            )
-        shown: dict[str, list[dict[str, Any]]] = json.loads(text)
-        return self._shown | shown
+            return Outcome({}, "the process that runs the checks died or hung on these answers")
+        shown = {cell.id: self._shown[cell.id] for cell in cells if cell.recalled} | json.loads(text)
+        return Outcome(shown)
+
+    def _fork(self, side: str, job: dict[str, Any], *descriptors: int) -> int:
+        """Have a server fork for a job; return a descriptor of the forked process."""
+        control = self._controls[side]
+        with self._turn:
+            try:
+                _send(control, job, *descriptors)
+                (process,) = _receive(control)[1]
+            except (OSError, EOFError, ValueError):
+                raise RuntimeError(f"the warm {side} process died: grade again to go on") from None
+        return process
 
     @property
     def alive(self) -> bool:
@@ -117,24 +173,22 @@ def _receive(control: socket.socket) -> tuple[dict[str, Any], list[int]]:
 
 
 def serve(side: str, control: socket.socket) -> None:
-    """Run the prefix, then fork for each submission, until the other end hangs up."""
+    """Warm up for a month, then fork for each submission, until the other end hangs up."""
     import gc
-    import importlib
-
-    from aisecops.grading.shell import Shell
+    import tempfile
 
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ.pop("DISPLAY", None)
     os.environ["MPLBACKEND"] = "agg"
-    message, _ = _receive(control)
-    for name in _STACK:
-        importlib.import_module(name)
-    shell = Shell.instance()
-    if side == "student":
-        shell.run("%matplotlib inline")  # figures are for the learner's feedback
-    shown = [shell.run(source) for source in message["prefix"]]
-    _send(control, {"shown": shown})
-    shell.run("1 / 0")  # imports what errors need, before anything forks
+    with tempfile.TemporaryDirectory(prefix="warm-") as place:
+        os.chdir(place)
+        os.environ["TMPDIR"] = tempfile.tempdir = place
+        job, _ = _receive(control)
+        shell, told, warm = _warm_up(side, job["modules"], job["cells"])
+        os.chdir("/")
+    tempfile.tempdir = None
+    del os.environ["TMPDIR"]
+    _send(control, told)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
@@ -148,17 +202,77 @@ def serve(side: str, control: socket.socket) -> None:
         if pid == 0:
             control.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _work(side, shell, job, channels)
-        if side == "student":  # so that whoever asked can end it
-            descriptor = os.pidfd_open(pid)
-            _send(control, {}, descriptor)
-            os.close(descriptor)
+            _work(side, shell, warm, job, channels)
+        process = os.pidfd_open(pid)  # so that whoever asked can end it
+        _send(control, {}, process)
+        os.close(process)
         for channel in channels:
             channel.close()
 
 
-def _work(side: str, shell: Any, job: dict[str, Any], channels: list[socket.socket]) -> None:
+def _warm_up(
+    side: str, modules: Sequence[str], cells: Mapping[str, str]
+) -> tuple[Any, dict[str, Any], dict[str, dict[str, Any]]]:
+    """Run the warm cells; return the shell, what to tell of it, and what each cell has bound.
+
+    A cell that fails, or leaves a thread, a process or a file behind, which no fork would have, is unfit.
+    """
+    import importlib
+
+    from aisecops.grading.names import stored
+    from aisecops.grading.shell import Shell
+
+    for name in (*_STACK, *modules):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    shell = Shell.instance()
+    if side == "student":
+        shell.run("%matplotlib inline")  # figures are for the learner's feedback
+    shell.run("1 / 0")  # imports what errors need, before anything forks
+    shown, warm, unfit = {}, {}, []
+    threads, files = threading.active_count(), set(os.listdir())
+    for cell, source in cells.items():
+        outputs = shell.run(source)
+        left = set(os.listdir()) - files
+        if (
+            any(output.output_type == "error" for output in outputs)
+            or threading.active_count() > threads
+            or left
+            or _has_children()
+        ):
+            unfit.append(cell)
+            threads, files = threading.active_count(), files | left
+        shown[cell] = outputs
+        warm[cell] = {name: shell.user_ns[name] for name in stored(source) if name in shell.user_ns}
+    steady = [name for name, value in shell.user_ns.items() if _is_steady(value)]
+    for bindings in warm.values():
+        for name in bindings:
+            shell.user_ns.pop(name, None)
+    return shell, {"shown": shown, "steady": steady, "unfit": unfit}, warm
+
+
+def _has_children() -> bool:
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _is_steady(value: Any) -> bool:
+    """Tell whether code that only mentions a value cannot change what others see of it."""
+    return callable(value) or isinstance(value, (str, bytes, int, float, type(None), types.ModuleType))
+
+
+def _work(
+    side: str,
+    shell: Any,
+    warm: dict[str, dict[str, Any]],
+    job: dict[str, Any],
+    channels: list[socket.socket],
+) -> None:
     """Do one submission's part, in a fork that ends with it."""
+    times = Times(**job["times"])
     try:
         if side == "student":
             os.setsid()
@@ -167,10 +281,17 @@ def _work(side: str, shell: Any, job: dict[str, Any], channels: list[socket.sock
                 from aisecops.grading.sandbox import enter
 
                 enter(Path(job["folder"]), keep=[channels[0].fileno()])
-            Student(channels[0], shell).serve()
+            Student(channels[0], shell, warm, times).serve()
         else:
-            outputs = Trusted(channels[0], shell).grade([Cell(**cell) for cell in job["cells"]])
-            channels[1].sendall(json.dumps(outputs).encode())
+            import tempfile
+
+            with tempfile.TemporaryDirectory(prefix="trusted-") as place:
+                os.chdir(place)
+                resource.setrlimit(resource.RLIMIT_AS, (TRUSTED_BYTES, TRUSTED_BYTES))
+                cells = [Cell(**cell) for cell in job["cells"]]
+                shown = Trusted(channels[0], shell, warm, times).grade(cells)
+                os.chdir("/")
+            channels[1].sendall(json.dumps(shown).encode())
     finally:
         os._exit(0)
 

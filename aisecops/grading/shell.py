@@ -13,6 +13,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
+from aisecops.grading.display import MOST_LINES, MOST_TEXT, cut
+
 
 class _Stream:
     """A file that turns what is printed into stream outputs."""
@@ -22,13 +24,21 @@ class _Stream:
 
     def __init__(self, shell: "Shell", name: str) -> None:
         self.shell, self.name = shell, name
+        self.room, self.lines = MOST_TEXT, MOST_LINES
+        self.full = False
 
     def write(self, text: str) -> int:
+        if self.full:
+            return len(text)
+        shown = cut(text, self.room, self.lines)
+        self.full = shown is not text
+        self.room -= len(text)
+        self.lines -= text.count("\n")
         outputs = self.shell.outputs
         if outputs and outputs[-1].output_type == "stream" and outputs[-1].name == self.name:
-            outputs[-1].text += text
+            outputs[-1].text += shown
         else:
-            outputs.append(new_output("stream", name=self.name, text=text))
+            outputs.append(new_output("stream", name=self.name, text=shown))
         return len(text)
 
     def writelines(self, lines: list[str]) -> None:

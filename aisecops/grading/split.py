@@ -5,96 +5,68 @@ The *student* side runs the whole notebook as the learner has it, with the visib
 solution cell defines resolves there to the learner's value, or to a stand-in that calls over.
 """
 
-import builtins
+import contextlib
 import json
-import re
+import signal
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
+from aisecops.grading import codec, peer
 from aisecops.grading.codec import Handle
 from aisecops.grading.display import clean
-from aisecops.grading.names import defined, free
 from aisecops.grading.peer import GoneError, Peer
+from aisecops.grading.plan import Cell
 from aisecops.grading.shell import Shell
-
-CELL_S, NOTEBOOK_S = 120, 900
-HIDDEN = re.compile(r"^[^\n]*BEGIN HIDDEN TESTS.*?(?:END HIDDEN TESTS[^\n]*\n?|\Z)", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A code cell: what the learner's side runs, and what the trusted side runs, if anything.
+class Times:
+    """How long a submission may take, in seconds: for a cell with all its calls, and for the notebook."""
 
-    ``defines`` holds the names that a learner's cell binds and no cell of the instructor's does.
+    cell_s: float = 60
+    notebook_s: float = 600
+
+
+USUAL = Times()
+GRACE_S = 5  # for code that catches the interruption, before its process is given up
+_CONVERSATION = (peer.__file__, codec.__file__)
+
+
+class TimeIsUp(BaseException):
+    """A cell or a call ran longer than it may; no ``except Exception`` takes it for its own."""
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Interrupt what runs in this block of the main thread, as a kernel is interrupted.
+
+    Raises:
+        TimeIsUp: in the block, after so many seconds; never amid a message to the other side.
     """
 
-    id: str
-    student: str
-    trusted: str
-    check: bool
-    defines: tuple[str, ...]
+    def stop(_: int, frame: FrameType | None) -> None:
+        if frame is not None and frame.f_code.co_filename in _CONVERSATION:
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
+            return
+        raise TimeIsUp(f"it ran longer than {seconds:g} s and was interrupted")
 
-
-def cells_of(notebook: NotebookNode) -> list[Cell]:
-    """Return the code cells of a submission into which nbgrader has put the instructor's cells again.
-
-    Args:
-        notebook: the submission; locked cells are the instructor's, hidden tests included.
-    """
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    locked = [cell for cell in code if _meta(cell).get("locked")]
-    instructors = {name for cell in locked for name in defined(cell.source)}
-    learners = {
-        name
-        for cell in code
-        if not _meta(cell).get("locked")
-        for name in defined(cell.source)
-        if name not in instructors and not hasattr(builtins, name)
-    }
-    needed = {id(cell) for cell in _needed(locked, learners)}
-    return [
-        Cell(
-            cell.id,
-            student=HIDDEN.sub("", cell.source),
-            trusted=cell.source if id(cell) in needed else "",
-            check=bool(_meta(cell).get("locked") and _meta(cell).get("grade")),
-            defines=() if _meta(cell).get("locked") else tuple(learners.intersection(defined(cell.source))),
-        )
-        for cell in code
-    ]
-
-
-def _meta(cell: NotebookNode) -> dict[str, Any]:
-    meta: dict[str, Any] = cell.metadata.get("nbgrader", {})
-    return meta
-
-
-def _needed(locked: list[NotebookNode], learners: set[str]) -> list[NotebookNode]:
-    """Return the instructor's cells that the trusted side must run.
-
-    A cell that works on the learner's answers is left to the learner's side, unless it is a check or binds
-    what a later one of these cells reads: most of them draw what the answers do.
-    """
-    tainted = set(learners)
-    showing = set()
-    for cell in locked:
-        if tainted & free(cell.source):
-            tainted.update(defined(cell.source))
-            if not _meta(cell).get("grade"):
-                showing.add(id(cell))
-    needed: list[NotebookNode] = []
-    read: set[str] = set()
-    for cell in reversed(locked):
-        if id(cell) not in showing or read & set(defined(cell.source)):
-            needed.append(cell)
-            read |= free(cell.source)
-    return needed[::-1]
+    before = signal.signal(signal.SIGALRM, stop)
+    started = time.monotonic()
+    left, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, max(0.001, left - (time.monotonic() - started)))
 
 
 class Remote:
@@ -112,7 +84,7 @@ class Remote:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it with these values; those it changes are changed here, too."""
-        return self.__ask("call", list(args), kwargs)
+        return self.__ask("call", args, tuple(kwargs.items()))
 
     def __getattr__(self, name: str) -> Any:
         """Read an attribute; those of the language's own protocols stay out of reach."""
@@ -151,24 +123,47 @@ class Remote:
         return f"<the learner's {handle.kind}>"
 
 
-class Student:
-    """The student side: serves questions about one notebook from a shell of its own."""
+# What warm cells have bound, by cell: values by name.
+Bindings = Mapping[str, Mapping[str, Any]]
 
-    def __init__(self, channel: socket.socket, shell: Shell) -> None:
+
+class Student:
+    """The student side: serves questions about one notebook from a shell of its own.
+
+    Args:
+        channel: the socket to the trusted side.
+        shell: where the cells run.
+        warm: what the cells have bound that ran before.
+        times: how long a question may take.
+    """
+
+    def __init__(
+        self, channel: socket.socket, shell: Shell, warm: Bindings | None = None, times: Times = USUAL
+    ) -> None:
         self.shell = shell
+        verbs: dict[str, Callable[..., Any]] = {
+            "run": lambda source: json.dumps(shell.run(source)),
+            "recall": lambda cell: shell.user_ns.update((warm or {})[cell]),
+            "look": self._look,
+            "call": lambda function, args, named: _carried(function(*args, **dict(named))),
+            "attribute": lambda thing, name: _carried(getattr(thing, name)),
+            "item": lambda thing, key: _carried(thing[key]),
+            "length": len,
+            "iterate": lambda thing: _Iterator(iter(thing)),
+            "next": lambda iterator: iterator.next(),
+        }
+
+        def timed(verb: Callable[..., Any]) -> Callable[..., Any]:
+            def answer(*values: Any) -> Any:
+                with time_limit(times.cell_s):
+                    return verb(*values)
+
+            return answer
+
         self.peer = Peer(
             channel,
             "student",
-            {
-                "run": lambda source: json.dumps(shell.run(source)),
-                "look": self._look,
-                "call": lambda function, args, kwargs: _carried(function(*args, **kwargs)),
-                "attribute": lambda thing, name: _carried(getattr(thing, name)),
-                "item": lambda thing, key: _carried(thing[key]),
-                "length": len,
-                "iterate": lambda thing: _Iterator(iter(thing)),
-                "next": lambda iterator: iterator.next(),
-            },
+            {name: timed(verb) for name, verb in verbs.items()},
             may_stay=lambda value: True,
             stand_in=CallBack,
             types=shell.user_ns,
@@ -201,7 +196,7 @@ class CallBack:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function where it lives."""
-        return self._peer.ask("call", self, list(args), kwargs)
+        return self._peer.ask("call", self, args, tuple(kwargs.items()))
 
     def __repr__(self) -> str:
         """Say what it is."""
@@ -265,14 +260,25 @@ class _Lost:
 
 
 class Trusted:
-    """The trusted side of one submission: runs its cells in step with the student side."""
+    """The trusted side of one submission: runs its cells in step with the student side.
 
-    def __init__(self, channel: socket.socket, shell: Shell) -> None:
+    Args:
+        channel: the socket to the student side.
+        shell: where the instructor's cells and the checks run.
+        warm: what the cells have bound that ran before.
+        times: how long a cell and the notebook may take.
+    """
+
+    def __init__(
+        self, channel: socket.socket, shell: Shell, warm: Bindings | None = None, times: Times = USUAL
+    ) -> None:
         self.shell = shell
+        self._warm = warm or {}
+        self._times = times
         self.peer = Peer(
             channel,
             "trusted",
-            {"call": lambda function, args, kwargs: function(*args, **kwargs)},
+            {"call": lambda function, args, named: function(*args, **dict(named))},
             may_stay=lambda value: callable(value) and not isinstance(value, type),
             stand_in=Remote,
             types=shell.user_ns,
@@ -280,24 +286,44 @@ class Trusted:
         self._asked_for: dict[str, None] = {}
 
     def grade(self, cells: Sequence[Cell]) -> dict[str, list[dict[str, Any]]]:
-        """Run all cells; return the outputs by id: of checks this side's, of others the learner's side's."""
+        """Run all cells; return the outputs by id: of checks this side's, of others the learner's side's.
+
+        Cells that the learner's side recalls are not among them.
+        """
         shown = {}
-        end = time.monotonic() + NOTEBOOK_S
+        end = time.monotonic() + self._times.notebook_s
         for cell in cells:
-            self.peer.deadline = min(end, time.monotonic() + CELL_S)
-            try:
-                theirs = clean(json.loads(self.peer.ask("run", cell.student)))
-            except GoneError as error:
-                theirs = [_stopped(error)]
-            except (ValueError, TypeError, RecursionError):
-                theirs = []  # no JSON: a learner's process that tampers with the shell shows nothing
+            self.peer.deadline = min(end, time.monotonic() + self._times.cell_s + GRACE_S)
+            theirs = self._theirs(cell)
             self._asked_for.update(dict.fromkeys(cell.defines))
-            mine = []
-            if cell.trusted:
-                self._refresh()
-                mine = self.shell.run(cell.trusted)
-            shown[cell.id] = [dict(output) for output in (mine if cell.check else theirs)]
+            if cell.warm:
+                self.shell.user_ns.update(self._warm[cell.id])
+            mine = self._mine(cell)
+            if not cell.recalled:
+                shown[cell.id] = [dict(output) for output in (mine if cell.check else theirs)]
         return shown
+
+    def _theirs(self, cell: Cell) -> list[NotebookNode]:
+        """Run a cell on the learner's side; return what it shows there."""
+        try:
+            if cell.recalled:
+                self.peer.ask("recall", cell.id)
+            elif cell.student:
+                return clean(json.loads(self.peer.ask("run", cell.student)))
+        except GoneError as error:
+            return [_stopped(error)]
+        except (ValueError, TypeError, RecursionError, RuntimeError):
+            pass  # no JSON: a learner's process that tampers with the shell shows nothing
+        return []
+
+    def _mine(self, cell: Cell) -> list[NotebookNode]:
+        """Run a cell on this side."""
+        if not cell.trusted:
+            return []
+        self._refresh()
+        with contextlib.suppress(TimeIsUp), time_limit(self._times.cell_s + 2 * GRACE_S):
+            return self.shell.run(cell.trusted)
+        return [_stopped(TimeIsUp("the check took too long with this answer"))]
 
     def _refresh(self) -> None:
         """Bind what solution cells define to what it is in the learner's notebook now."""
@@ -311,5 +337,5 @@ class Trusted:
                 self.shell.user_ns.update(dict.fromkeys(names, _Lost(str(error))))
 
 
-def _stopped(error: Exception) -> NotebookNode:
+def _stopped(error: BaseException) -> NotebookNode:
     return new_output("error", ename="Stopped", evalue=str(error), traceback=[str(error)])

@@ -107,8 +107,8 @@ def frame(incidents: Iterable[Incident] | None = None) -> "pd.DataFrame":
 def _entries(path: Path) -> list[tuple[int, Any]]:
     """Return the entries of the file with the lines they start on; every scalar is a string."""
     try:
-        # BaseLoader reads 2023-02 and 2016-03-23 alike as text, and builds nothing but str, list, dict.
-        loader = yaml.BaseLoader(path.read_text(encoding="utf-8"))
+        # CBaseLoader reads 2023-02 and 2016-03-23 alike as text, and builds nothing but str, list, dict.
+        loader = yaml.CBaseLoader(path.read_text(encoding="utf-8"))
         root = loader.get_single_node()
         if not isinstance(root, yaml.SequenceNode):
             raise CourseError(f"{path}: expected a list of incidents, each starting with '- id:'")

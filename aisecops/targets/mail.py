@@ -158,7 +158,7 @@ class _Phrases:
 
 @lru_cache(maxsize=1)
 def _phrases() -> _Phrases:
-    raw = yaml.load(_FILE.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    raw = yaml.load(_FILE.read_text(encoding="utf-8"), Loader=yaml.CBaseLoader)
 
     def lines(text: str) -> list[str]:
         return [line.replace("\\n", "\n") for line in text.splitlines()]

@@ -204,7 +204,7 @@ class _Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+            self._loader = yaml.CSafeLoader(path.read_text(encoding="utf-8"))
             root = self._loader.get_single_node()
         except OSError as error:
             raise CourseError(f"cannot read {path}: {error.strerror}; restore the file") from None
