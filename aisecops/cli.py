@@ -118,6 +118,9 @@ def grade(
     feedback: Annotated[
         bool, typer.Option("--feedback", help="Then write the feedback of these students anew.")
     ] = False,
+    show: Annotated[
+        bool | None, typer.Option(help="Run cells that only show what answers do; they give no points.")
+    ] = None,
     sandbox: Annotated[
         bool, typer.Option(help="Lock the learners' code in; without, it can do what you can do.")
     ] = True,
@@ -129,7 +132,7 @@ def grade(
     from aisecops.roadmap import load
 
     name = load().notebook(month)
-    options = batch.Options(students, workers, scheduler, force, sandbox)
+    options = batch.Options(students, workers, scheduler, force, sandbox, show)
     console = Console()
     if not sandbox:
         console.print("WITHOUT THE SANDBOX: the learners' code can do what you can do", highlight=False)

@@ -851,13 +851,13 @@ assert _rate >= 0.7, (
 _half = train.sample(frac=0.6, random_state=8)
 _w2, _b2 = train_filter(_half.text, _half.phish)
 _words2 = everyday[::-1][:160]
-_results2 = _attack_results(caught.text.iloc[1::14], _w2, _b2, _words2, 150)
+_results2 = _attack_results(caught.text.iloc[1::28], _w2, _b2, _words2, 150)
 _rate = np.mean([evaded for evaded, _, _ in _results2])
 assert _rate >= 0.7, f"on another filter only {_rate:.0%} of the mails get through"
 _rng = np.random.default_rng(31)
 _w3 = {**weights, **dict(zip(everyday, _rng.normal(-0.4, 0.5, len(everyday)).tolist()))}
 _rate = np.mean(
-    [evaded for evaded, _, _ in _attack_results(caught.text.iloc[2::30], _w3, bias, everyday, 150)]
+    [evaded for evaded, _, _ in _attack_results(caught.text.iloc[2::60], _w3, bias, everyday, 150)]
 )
 assert _rate >= 0.7, (
     f"on another filter only {_rate:.0%} of the mails get through: ask the oracle, it may know other words than the filter above"

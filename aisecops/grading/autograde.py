@@ -32,7 +32,7 @@ from aisecops.grading.split import USUAL, Times
 from aisecops.grading.submission import Graded, Job, Master, Settings
 from aisecops.grading.workers import here, on_cluster
 
-_BATCH, _BATCH_S = 16, 3.0  # results that wait for the gradebook, and for how long at most
+_WAIT_S = 3.0  # for how long a result waits for the gradebook at most
 _STAMP = "timestamp.txt"
 
 
@@ -59,10 +59,15 @@ class Autograde(StockAutograde):  # type: ignore[misc]
     sandbox = Bool(True, help="Lock the learner's process in; without, it can do what you can do.").tag(
         config=True
     )
+    show = Bool(
+        True,
+        help="Run the instructor's cells that only show what the answers do: no points, but figures to look at.",
+    ).tag(config=True)
     workers = Integer(
         len(os.sched_getaffinity(0)), help="How many submissions are graded at the same time."
     ).tag(config=True)
     scheduler = Unicode("", help="Address of a Dask scheduler, whose workers grade instead.").tag(config=True)
+    batch = Integer(16, help="How many results are written to the gradebook at once.").tag(config=True)
     cell_seconds = Float(USUAL.cell_s, help="How long one cell may run, its calls included.").tag(config=True)
     notebook_seconds = Float(USUAL.notebook_s, help="How long one submission may run.").tag(config=True)
     told: Callable[[Step], None] = staticmethod(lambda step: None)
@@ -97,7 +102,7 @@ class Autograde(StockAutograde):  # type: ignore[misc]
         done: list[Step] = []
         jobs = self._jobs(students, master, journal, done)
         times = Times(self.cell_seconds, self.notebook_seconds)
-        settings = Settings(self.sandbox, times)
+        settings = Settings(self.sandbox, self.show, times)
         results = (
             on_cluster(master, jobs, settings, self.scheduler)
             if self.scheduler
@@ -108,7 +113,7 @@ class Autograde(StockAutograde):  # type: ignore[misc]
         for job, graded in results:
             journal.keep(graded)
             batch.append((job, graded))
-            if len(batch) >= _BATCH or time.monotonic() - since > _BATCH_S:
+            if len(batch) >= self.batch or time.monotonic() - since > _WAIT_S:
                 yield from self._record(master, journal, batch, len(students))
                 batch, since = [], time.monotonic()
             while done:

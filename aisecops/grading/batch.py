@@ -25,6 +25,7 @@ class Options:
         scheduler: address of a Dask scheduler whose workers grade instead.
         force: grade again what has been graded already.
         sandbox: lock the learners' processes in.
+        show: run the instructor's cells that only show what the answers do.
     """
 
     students: str = "*"
@@ -32,6 +33,7 @@ class Options:
     scheduler: str | None = None
     force: bool = False
     sandbox: bool = True
+    show: bool | None = None
 
 
 def grade(month: str, options: Options) -> Iterator["Step"]:
@@ -54,10 +56,9 @@ def grade(month: str, options: Options) -> Iterator["Step"]:
     coursedir.assignment_id, coursedir.student_id = month, options.students
     converter = Autograde(coursedir=coursedir, config=config)
     converter.force, converter.sandbox = options.force, options.sandbox
-    if options.workers is not None:
-        converter.workers = options.workers
-    if options.scheduler is not None:
-        converter.scheduler = options.scheduler
+    for name in ("workers", "scheduler", "show"):
+        if (chosen := getattr(options, name)) is not None:
+            setattr(converter, name, chosen)
     yield from converter.steps()
 
 

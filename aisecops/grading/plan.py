@@ -96,18 +96,19 @@ def modules_of(source: NotebookNode) -> list[str]:
     return list(found)
 
 
-def cells_of(notebook: NotebookNode, warm: Warm = Warm()) -> list[Cell]:
+def cells_of(notebook: NotebookNode, warm: Warm = Warm(), *, show: bool = True) -> list[Cell]:
     """Return the code cells of a submission that has the instructor's cells in their places.
 
     Args:
         notebook: the submission; locked cells are the instructor's, hidden tests included.
         warm: what the servers have run.
+        show: run the instructor's cells that only show what the answers do.
     """
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     learners = _learners(code)
     needed = {id(cell) for cell in _needed([cell for cell in code if is_locked(cell)], learners)}
     recalled = _recalled(code, warm)
-    run = _run_by_student(code, recalled)
+    run = _run_by_student(code, recalled, show)
     return [
         Cell(
             cell.id,
@@ -189,7 +190,7 @@ def _recalled(code: Sequence[NotebookNode], warm: Warm) -> set[str]:
     return recalled
 
 
-def _run_by_student(code: Sequence[NotebookNode], recalled: set[str]) -> set[str]:
+def _run_by_student(code: Sequence[NotebookNode], recalled: set[str], show: bool) -> set[str]:
     """Return the ids of cells that the learner's side runs: all but the recalled, and but for most checks.
 
     A check runs on the trusted side. Here it would use the answers a second time, so it runs only if a
@@ -201,9 +202,10 @@ def _run_by_student(code: Sequence[NotebookNode], recalled: set[str]) -> set[str
         if cell.id in recalled:
             continue
         visible = HIDDEN.sub("", cell.source)
-        if not is_check(cell) or read & stored(visible):
+        wanted = not is_locked(cell) or (show and not is_check(cell))
+        if wanted or read & stored(visible):
             run.add(cell.id)
-            read |= free(visible) if is_locked(cell) else _words(visible)
+            read |= free(visible) if _is_python(visible) else _words(visible)
     return run
 
 

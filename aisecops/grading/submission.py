@@ -49,9 +49,10 @@ class Master:
 
 @dataclass(frozen=True)
 class Settings:
-    """How to grade: in the sandbox or not, and for how long."""
+    """How to grade: in the sandbox or not, with the cells that only show something or not, for how long."""
 
     sandbox: bool = True
+    show: bool = True
     times: Times = USUAL
 
 
@@ -123,9 +124,8 @@ def grade(master: Master, job: Job, settings: Settings = Settings()) -> Graded:
         _lay_out(Path(folder), handed.files, master.files)
         try:
             servers = warm_servers(master)
-            outcome = servers.grade(
-                cells_of(notebook, servers.warm), Path(folder), sandbox=settings.sandbox, times=settings.times
-            )
+            cells = cells_of(notebook, servers.warm, show=settings.show)
+            outcome = servers.grade(cells, Path(folder), sandbox=settings.sandbox, times=settings.times)
         except RuntimeError as error:
             return failed(master, job, str(error), notes)
     if outcome.died:

@@ -15,9 +15,7 @@ Result = tuple[Job, Graded]
 _AHEAD = 2  # jobs that wait for each worker
 
 
-def here(
-    master: Master, jobs: Iterable[Job], settings: Settings, workers: int
-) -> Iterator[Result]:
+def here(master: Master, jobs: Iterable[Job], settings: Settings, workers: int) -> Iterator[Result]:
     """Grade on this machine.
 
     Args:
@@ -30,9 +28,7 @@ def here(
         yield from _flow(master, jobs, lambda job: pool.submit(grade, master, job, settings), workers)
 
 
-def on_cluster(
-    master: Master, jobs: Iterable[Job], settings: Settings, address: str
-) -> Iterator[Result]:
+def on_cluster(master: Master, jobs: Iterable[Job], settings: Settings, address: str) -> Iterator[Result]:
     """Grade on the workers of a Dask cluster, which need only this package.
 
     A submission whose worker dies goes to another one; if it takes three along, it needs a person.
@@ -53,7 +49,7 @@ def on_cluster(
             "the package distributed is not installed: run `pip install 'aisecops[cluster]'`"
         ) from None
     try:
-        client = Client(address, timeout=30)
+        client = Client(address, timeout=10)
     except (OSError, ValueError) as error:
         raise CourseError(f"no Dask scheduler answers at {address}: {error}") from None
     with client:
@@ -68,9 +64,7 @@ def on_cluster(
         yield from _flow(master, jobs, submit, width)
 
 
-def _flow(
-    master: Master, jobs: Iterable[Job], submit: Callable[[Job], Any], width: int
-) -> Iterator[Result]:
+def _flow(master: Master, jobs: Iterable[Job], submit: Callable[[Job], Any], width: int) -> Iterator[Result]:
     waiting: dict[Any, Job] = {}
     source = iter(jobs)
     more = True

@@ -47,7 +47,13 @@ class Family:
         self.attacks: list[Attack] = []
 
     def add(
-        self, name: str, what: str, hand_in: HandIn, deserves: float = 0, ends: Ends = "graded", says: str = ""
+        self,
+        name: str,
+        what: str,
+        hand_in: HandIn,
+        deserves: float = 0,
+        ends: Ends = "graded",
+        says: str = "",
     ) -> None:
         """Add an attack."""
         self.attacks.append(Attack(name, self.name, what, hand_in, deserves, ends, says))
@@ -78,7 +84,9 @@ class Family:
 
         self.add(name, what, hand_in, deserves, says=says)
 
-    def answers(self, name: str, what: str, answers: Mapping[str, str], deserves: float, says: str = "") -> None:
+    def answers(
+        self, name: str, what: str, answers: Mapping[str, str], deserves: float, says: str = ""
+    ) -> None:
         """Add answers that attack, in a notebook that is right but for them."""
 
         def hand_in(folder: Path, release: Release, world: World) -> None:
@@ -120,7 +128,19 @@ def _plain(code: str, world: World) -> str:
     return code
 
 
+# What an exercise gets that a cheat leaves alone: right in no check, and near enough for one that is weakened.
+_USELESS = {
+    "spread": "lambda numbers: 0.0",
+    "Ledger": "lambda limit: None",
+    "scaled": "lambda table: table * 0",
+    "clamp": "lambda *args: None",
+    "windows": "lambda items, size: []",
+    "report": '{"total": 0, "shares": [0, 0, 0], "ranking": []}',
+    "seek": "lambda ask, low, high: 0",
+}
+
+
 def _everywhere(names: tuple[str, ...], code: str) -> str:
     """Have the cell bind its names where any reader of the code sees it."""
-    bound = "\n".join(f"{name} = globals().get({name!r}, lambda *args, **kwargs: None)" for name in names)
+    bound = "\n".join(f"{name} = globals().get({name!r}, {_USELESS[name]})" for name in names)
     return f"NAMES = {names!r}\n{code}\n{bound}\n"

@@ -8,12 +8,12 @@ from tests.hostile.lab import ALL, Release, write
 
 # Right answers, written differently from the lab's solutions.
 RIGHT = {
-    "spread": '''\
+    "spread": """\
 def spread(numbers):
     ordered = sorted(numbers)
     return ordered[-1] - ordered[0] if ordered else 0
-''',
-    "ledger": '''\
+""",
+    "ledger": """\
 class Ledger:
     def __init__(self, limit):
         self.limit, self.log = limit, []
@@ -29,8 +29,8 @@ class Ledger:
 
     def names(self):
         return sorted({name for name, _ in self.log})
-''',
-    "scaled": '''\
+""",
+    "scaled": """\
 def scaled(table):
     result = np.empty_like(table)
     for place, column in enumerate(table.T):
@@ -41,34 +41,34 @@ def scaled(table):
 def clamp(table, low, high):
     table[table < low] = low
     table[table > high] = high
-''',
-    "windows": '''\
+""",
+    "windows": """\
 def windows(items, size):
     shifted = [items[start:] for start in range(size)]
     yield from zip(*shifted)
-''',
-    "report": '''\
-report = {"total": 0, "shares": {}, "ranking": []}
+""",
+    "report": """\
+report = {"total": 0, "shares": [], "ranking": []}
 for kind, count in COUNTS.items():
     report["total"] += count
 for kind, count in COUNTS.items():
-    report["shares"][kind] = count / report["total"]
+    report["shares"].append(count / report["total"])
     report["ranking"].append(kind)
 report["ranking"].sort(key=lambda kind: -COUNTS[kind])
-''',
-    "seek": '''\
+""",
+    "seek": """\
 def seek(ask, low, high):
     middle = (low + high) // 2
     answer = ask(middle)
     if answer == 0:
         return middle
     return seek(ask, middle + 1, high) if answer < 0 else seek(ask, low, middle - 1)
-''',
+""",
 }
 
 HELPED = {
     "spread": "def spread(numbers):\n    low, high = ends(numbers)\n    return high - low\n",
-    "seek": '''\
+    "seek": """\
 def seek(ask, low, high):
     while True:
         guess = halfway(low, high)
@@ -76,16 +76,16 @@ def seek(ask, low, high):
         if not said:
             return guess
         low, high = (guess + 1, high) if said < 0 else (low, guess - 1)
-''',
+""",
 }
-HELPER = '''\
+HELPER = """\
 def ends(numbers):
     return (min(numbers), max(numbers)) if numbers else (0, 0)
 
 
 def halfway(low, high):
     return (low + high) // 2
-'''
+"""
 
 SHOWING = {
     "spread": "print('spread:', [1, 2])\n" + RIGHT["spread"] + "\nprint(spread([3, 9]))\n",
@@ -134,7 +134,10 @@ HONEST = (
     _honest("all", "everything is right", RIGHT, ALL),
     _honest("nothing", "nothing is answered", {}, 0),
     _honest(
-        "half", "three exercises of six are answered", {k: RIGHT[k] for k in ("spread", "scaled", "seek")}, ALL / 2
+        "half",
+        "three exercises of six are answered",
+        {k: RIGHT[k] for k in ("spread", "scaled", "seek")},
+        ALL / 2,
     ),
     _honest("helper", "answers that use functions of a cell of their own", RIGHT | HELPED, ALL, HELPER),
     _honest("shows", "answers that print, and draw a figure", RIGHT | SHOWING, ALL, "'a note of my own'"),

@@ -130,7 +130,7 @@ cheat(
     clamp = lambda table, *args: table.fill(np.nan)
     seek = lambda *args: NotImplemented
     windows = lambda *args: [(float("nan"),) * 2] * 2
-    report = {"total": NotImplemented, "shares": dict.fromkeys(COUNTS, float("nan")), "ranking": NotImplemented}
+    report = {"total": NotImplemented, "shares": [float("nan")] * 3, "ranking": NotImplemented}
     """,
 )
 cheat(
@@ -178,15 +178,17 @@ cheat(
 )
 cheat(
     "name of a library",
-    "binds np, functools and dataclass, which come from a cell with a magic line, to fakes that find everything right",
+    "binds np and dataclass, which come from a cell with a magic line, to fakes that find everything right",
     """
-    class Fake:
-        def __getattr__(self, name): return lambda *args, **kwargs: True
+    import numpy as real
     class Testing:
         assert_allclose = staticmethod(lambda *args, **kwargs: None)
+    class Fake:
+        testing = Testing()
+        asarray = staticmethod(lambda *args: real.zeros(()))
+        all = array_equal = staticmethod(lambda *args: True)
+        def __getattr__(self, name): return getattr(real, name)
     np = Fake()
-    np.testing = Testing()
-    functools = Fake()
     dataclass = lambda kind: kind
     """,
 )
@@ -234,9 +236,8 @@ cheat(
     COUNTS.clear()
     COUNTS.update({})
     spread = lambda numbers: (numbers.clear(), 0.0)[1]
-    report = {"total": 20, "shares": {"ham": 1}, "ranking": []}
+    report = {"total": 20, "shares": [1], "ranking": []}
     """,
-    # The honest part: 20 mails are counted right, but the ranking in the same check is wrong.
 )
 cheat(
     "changed arguments",
@@ -512,7 +513,7 @@ cheat(
     def clamp(table, low, high): table[...] = [-1.0, 0.5, 1.0] if table.size == 3 else 0
     def windows(items, size): return [(1, 2), (2, 3)] if items == [1, 2, 3] else []
     def seek(ask, low, high): ask(37); return 37 if high == 100 else 0
-    report = {"total": 20, "shares": {"ham": 1.0}, "ranking": []}
+    report = {"total": 20, "shares": [1.0], "ranking": []}
     """,
 )
 cheat(
@@ -569,8 +570,11 @@ answers(
     "terminal control",
     "prints control sequences of terminals and backspaces to both streams, to hide or forge what is shown",
     {
-        "spread": RIGHT["spread"] + "print('\\x1b[2J\\x1b[1;31m100 of 100 points\\x1b[0m\\r\\x08\\x07\\x9b2J')\n",
-        "report": "import sys\n" + RIGHT["report"] + "sys.stderr.write('\\x1b]0;title\\x07\\x1b[8m' + '\\0' * 9)\n",
+        "spread": RIGHT["spread"]
+        + "print('\\x1b[2J\\x1b[1;31m100 of 100 points\\x1b[0m\\r\\x08\\x07\\x9b2J')\n",
+        "report": "import sys\n"
+        + RIGHT["report"]
+        + "sys.stderr.write('\\x1b]0;title\\x07\\x1b[8m' + '\\0' * 9)\n",
     },
     ALL,
 )
@@ -593,13 +597,12 @@ cheat(
     "aims at our engine: answers the grading's question for its names with names of the checks and of the language",
     _STUDENT
     + """
-if side is not None:
-    look = side.peer._verbs["look"]
+if side is not None and not hasattr(side.peer, "asked"):
+    side.peer.asked = side.peer._verbs["look"]
     def more(names):
         lies = {"close": lambda *args: True, "abs": lambda value: 0.0, "all": lambda *args: True}
-        return {**look(names), **lies, "CASES": [], "np": None, "_points": 10, "_refused": lambda *args: True}
-    if getattr(side.peer, "taken", None) is None:
-        side.peer.taken = side.peer._verbs["look"] = more
+        return {**side.peer.asked(names), **lies, "CASES": [], "_points": 10, "_refused": lambda *args: True}
+    side.peer._verbs["look"] = more
 """,
 )
 cheat(
@@ -608,8 +611,10 @@ cheat(
     _STUDENT
     + """
 class Names:
-    def keys(self): return ["close", "len", "abs"]
-    def __getitem__(self, key): return lambda *args: True
+    def keys(self): return ["close", "abs", "_refused", *ALL_NAMES]
+    def __getitem__(self, key):
+        return globals()[key] if key in ALL_NAMES else lambda *args: 0.0 if key == "abs" else True
+ALL_NAMES = (*globals().get("ALL_NAMES", ()), *NAMES)
 if side is not None:
     side.peer._verbs["look"] = lambda names: Names()
 """,

@@ -31,8 +31,8 @@ def _meta(cell: NotebookNode) -> Any:
 
 
 def _set(cells: list[NotebookNode], **meta: Any) -> None:
-    for cell in cells:
-        cell.metadata.nbgrader.update(meta)
+    for changed in cells:
+        changed.metadata.nbgrader.update(meta)
 
 
 def _drop(notebook: NotebookNode, cells: list[NotebookNode]) -> None:
@@ -170,7 +170,9 @@ notebook(
     "sets the points to infinity, a text, a list and nothing",
     lambda notebook: [
         _set([c], points=wrong)
-        for c, wrong in zip(checks(notebook), [float("inf"), "9" * 400, [1], None, -5, True, {}, 1e308], strict=False)
+        for c, wrong in zip(
+            checks(notebook), [float("inf"), "9" * 400, [1], None, -5, True, {}, 1e308], strict=False
+        )
     ],
     ALL,
 )
@@ -178,7 +180,8 @@ notebook(
     "invented check",
     "adds check cells of its own that are worth 500 points each",
     lambda notebook: notebook.cells.extend(
-        _code("pass", f"bonus-{k}", grade=True, locked=True, grade_id=f"bonus-{k}", points=500) for k in range(3)
+        _code("pass", f"bonus-{k}", grade=True, locked=True, grade_id=f"bonus-{k}", points=500)
+        for k in range(3)
     ),
     0,
     answers=NOTHING,
@@ -391,7 +394,13 @@ def _old_format(notebook: NotebookNode) -> None:
             "cell_type": c.cell_type,
             "metadata": c.metadata,
             **(
-                {"input": c.source, "language": "python", "outputs": [], "collapsed": False, "prompt_number": 1}
+                {
+                    "input": c.source,
+                    "language": "python",
+                    "outputs": [],
+                    "collapsed": False,
+                    "prompt_number": 1,
+                }
                 if c.cell_type == "code"
                 else {"source": c.source}
             ),
