@@ -61,7 +61,7 @@ class Autograde(StockAutograde):  # type: ignore[misc]
     )
     show = Bool(
         True,
-        help="Run the instructor's cells that only show what the answers do: no points, but figures to look at.",
+        help="Run the instructor's cells that only show what the answers do; they give no points.",
     ).tag(config=True)
     workers = Integer(
         len(os.sched_getaffinity(0)), help="How many submissions are graded at the same time."
