@@ -140,7 +140,7 @@ LEAVES = (
     | st.text(st.characters(exclude_categories=()), max_size=5)
     | st.builds(bytearray, st.binary(max_size=5))
     | st.sampled_from([..., NotImplemented, int, dict, -0.0, struct.unpack("<d", b"\1\2\0\0\0\0\xf8\xff")[0]])
-    | st.builds(range, st.integers(), st.integers(), st.integers(1))
+    | st.builds(range, st.integers(-9, 9), st.integers(-10_000, 9_000_000), st.integers(1))
     | st.datetimes(timezones=st.sampled_from([None, datetime.UTC, BERLIN, datetime.timezone(-datetime.timedelta(hours=3), "X")]))
     | st.times()
     | st.timedeltas()
@@ -1049,3 +1049,10 @@ def test_nan_payloads_and_signed_zeros_survive() -> None:
     odd = struct.unpack("<d", b"\x01\x00\x00\x00\x00\x00\xf0\x7f")[0]
     value = [odd, -odd, -0.0, complex(-0.0, odd), math.inf]
     assert same(value, crossed(value))
+
+
+@pytest.mark.parametrize("value", [range(10**18), range(0, -(10**18), -3), range(10**30)], ids=repr)
+def test_a_range_that_nobody_can_go_through_stays_where_it_is(value: range) -> None:
+    assert isinstance(Codec(lambda met: Handle(1, "student", "range"), lambda handle: handle).loads(
+        Codec(lambda met: Handle(1, "student", "range"), lambda handle: handle).dumps(value).data
+    ).value, Handle)  # fmt: skip

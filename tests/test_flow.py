@@ -199,7 +199,7 @@ def classroom(tmp_path_factory: pytest.TempPathFactory) -> Classroom:
     burglar.source = BURGLARY.format(places=[str(place) for place in places], port=decoy.getsockname()[1])
     for student in others:
         room.hand_in(student, submissions[student][0])
-    room.log = room.nbgrader("autograde", MONTH, *(["--SplitExecute.sandbox=False"] if UNLOCKED else []))
+    room.log = room.nbgrader("autograde", MONTH, *(["--Autograde.sandbox=False"] if UNLOCKED else []))
     return room
 
 

@@ -7,7 +7,6 @@ submission can stop the others.
 """
 
 import datetime
-import json
 import os
 import shutil
 import time
@@ -17,7 +16,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from nbgrader.converters import Autograde as StockAutograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.utils import parse_utc
@@ -96,7 +94,7 @@ class Autograde(StockAutograde):  # type: ignore[misc]
         students = self._students(month)
         if self.sandbox and (missing := works()):
             raise CourseError(f"submissions cannot be locked in here: {missing}; see docs/grading.md")
-        master = self._master(month)
+        master = Master.of(month, self._folder(self.coursedir.source_directory, ".", month))
         gradebook.introduce(self.coursedir.db_url, self.coursedir.course_id, master)
         journal = Journal(Path(self.coursedir.root), month)
         done: list[Step] = []
@@ -142,24 +140,6 @@ class Autograde(StockAutograde):  # type: ignore[misc]
 
     def _folder(self, step: str, student: str, month: str) -> Path:
         return Path(self.coursedir.format_path(step, student, month))
-
-    def _master(self, month: str) -> Master:
-        from aisecops.build.compile import frame
-
-        folder = self._folder(self.coursedir.source_directory, ".", month)
-        notebook = folder / f"{month}.ipynb"
-        try:
-            source = nbformat.read(notebook, as_version=4)
-        except (OSError, ValueError) as error:
-            raise CourseError(
-                f"the instructor's notebook {notebook} cannot be read: run `aisecops build {month}`"
-            ) from error
-        files = {
-            path.relative_to(folder).as_posix(): path.read_bytes()
-            for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.suffix != ".ipynb" and ".ipynb_checkpoints" not in path.parts
-        }
-        return Master(month, json.dumps(source), json.dumps(frame(source)), files)
 
     def _jobs(self, students: list[str], master: Master, journal: Journal, done: list[Step]) -> Iterator[Job]:
         """Give out the submissions that have to be graded; note the others in ``done``."""

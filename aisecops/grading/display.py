@@ -9,6 +9,8 @@ MOST_OUTPUTS = 200
 MOST_TEXT = 200_000
 MOST_LINES = 2_000
 MOST_PICTURE = 4_000_000
+MOST_CELL = 8_000_000
+MOST_TAGS = 4_000  # of one table; more take too long to check
 
 _TAGS = frozenset(
     {"b", "br", "caption", "code", "div", "em", "i", "li", "ol", "p", "pre", "span", "strong", "sub", "sup"}
@@ -26,7 +28,19 @@ def clean(outputs: Any) -> list[NotebookNode]:
     """
     if not isinstance(outputs, list):
         return []
-    return [shown for output in outputs[:MOST_OUTPUTS] if (shown := _clean(output)) is not None]
+    kept: list[NotebookNode] = []
+    room = MOST_CELL
+    for output in outputs[:MOST_OUTPUTS]:
+        if (shown := _clean(output)) is not None and (room := room - size(shown)) > 0:
+            kept.append(shown)
+    return kept
+
+
+def size(output: NotebookNode) -> int:
+    """Return about how many characters an output holds."""
+    return sum(map(len, output.get("data", {}).values())) + len(
+        output.get("text", "") + output.get("evalue", "")
+    )
 
 
 def _clean(output: Any) -> NotebookNode | None:
@@ -34,7 +48,7 @@ def _clean(output: Any) -> NotebookNode | None:
         case {"output_type": "stream", "name": "stdout" | "stderr" as name, "text": str(text)}:
             return new_output("stream", name=name, text=cut(text))
         case {"output_type": "error", "ename": str(kind), "evalue": str(text)}:
-            kind, text = kind[:200], cut(text)
+            kind, text = cut(kind, 200), cut(text)
             return new_output("error", ename=kind, evalue=text, traceback=[f"{kind}: {text}"])
         case {"output_type": "display_data" | "execute_result" as kind, "data": dict(data)}:
             shown = {mime: safe for mime, value in data.items() if (safe := _safe(mime, value)) is not None}
@@ -47,7 +61,7 @@ def _safe(mime: str, value: Any) -> str | None:
         return None
     if mime == "text/plain":
         return cut(value)
-    if mime == "text/html":
+    if mime == "text/html" and value.count("<") <= MOST_TAGS and len(value) <= MOST_TEXT:
         import bleach
 
         return str(bleach.clean(cut(value), tags=_TAGS, attributes=_ATTRIBUTES, strip=True))
@@ -57,8 +71,10 @@ def _safe(mime: str, value: Any) -> str | None:
 
 
 def cut(text: str, characters: int = MOST_TEXT, lines: int = MOST_LINES) -> str:
-    """Return a text as far as a cell may show it, and say so if that is not all."""
+    """Return a text as far as a cell may show it, and say so if that is not all; no half characters."""
     short = text[:characters]
     if short.count("\n") > lines:
         short = "\n".join(short.split("\n", lines)[:lines])
-    return text if len(short) == len(text) else short + _CUT
+    whole = len(short) == len(text)
+    short = short if short.isascii() else short.encode("utf-8", "replace").decode()
+    return short if whole else short + _CUT

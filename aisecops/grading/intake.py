@@ -12,18 +12,17 @@ import re
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
-from aisecops.grading.plan import HIDDEN, is_locked
+from aisecops.grading.plan import is_locked, visible
 
 MIB = 1 << 20
 MOST_NOTEBOOK, MOST_FILE, MOST_FILES, MOST_BYTES = 20 * MIB, 20 * MIB, 200, 50 * MIB
-MOST_FOLDERS, MOST_NAME = 5, 200
+MOST_FOLDERS, MOST_NAME, MOST_NOTES = 5, 200, 20
 MOST_CELLS, MOST_SOURCE, MOST_SOURCES, MOST_NESTED, MOST_IMAGE = 2000, MIB, 4 * MIB, 100, 2 * MIB
 
 _STAMP = "timestamp.txt"
@@ -75,7 +74,8 @@ class _HopelessError(Exception):
 class _Folder:
     """Collects the files below one folder, through descriptors, so that nothing can be swapped in between."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: str) -> None:
+        self.first = first
         self.files: dict[str, bytes] = {}
         self.notes: list[str] = []
         self.too_large: dict[str, int] = {}
@@ -83,9 +83,12 @@ class _Folder:
 
     def read(self, descriptor: int, above: tuple[str, ...] = ()) -> None:
         """Read what lies in an open folder."""
-        for name in sorted(os.listdir(descriptor)):
+        for name in sorted(os.listdir(descriptor), key=lambda name: (name != self.first, name)):
             if name in _LEFT_OUT:
                 continue
+            if len(self.files) >= MOST_FILES:
+                self.notes.append(f"there are more than {MOST_FILES} files; the others were left out")
+                return
             path = "/".join((*above, name))
             if why := self._refuse(descriptor, name, path, above):
                 self.notes.append(f"{_shown(path)} was left out: {why}")
@@ -94,8 +97,6 @@ class _Folder:
         """Read a file or a folder; say why not, or nothing."""
         if len(os.fsencode(name)) > MOST_NAME or not name.isprintable() or "\\" in name:
             return "its name is too long, or has characters that no name needs"
-        if len(self.files) >= MOST_FILES:
-            return f"there are more than {MOST_FILES} files"
         try:
             mode = os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode
             if stat.S_ISLNK(mode):
@@ -141,7 +142,8 @@ def collect(folder: Path, name: str) -> Handed:
         folder: the learner's, for this month.
         name: of the notebook, without its ending.
     """
-    inside = _Folder()
+    wanted = f"{name}.ipynb"
+    inside = _Folder(wanted)
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
     try:
         above = os.open(folder.parent, flags)
@@ -161,7 +163,6 @@ def collect(folder: Path, name: str) -> Handed:
     notebooks = {path: content for path, content in inside.files.items() if path.endswith(".ipynb")}
     files = {path: content for path, content in inside.files.items() if path not in notebooks}
     stamp = files.pop(_STAMP, b"")[:100]
-    wanted = f"{name}.ipynb"
     others = [path for path in notebooks if "/" not in path]
     needs_person = ""
     if wanted not in notebooks:
@@ -177,6 +178,8 @@ def collect(folder: Path, name: str) -> Handed:
         else:
             there = ", ".join(map(_shown, sorted(inside.files)[:10])) or "nothing"
             needs_person = f"there is no {wanted}, but {there}"
+    if len(notes) > MOST_NOTES:
+        notes[MOST_NOTES:] = [f"and so on: {len(notes) - MOST_NOTES} more"]
     return Handed(notebooks.get(wanted, b""), files, tuple(notes), needs_person, stamp)
 
 
@@ -357,7 +360,7 @@ def _find_homes(given: Sequence[_Given], frame: NotebookNode, notes: list[str]) 
     texts: dict[str, int] = {}
     for place, master in enumerate(frame.cells):
         if place not in taken and is_locked(master):
-            texts.setdefault(_tidy(_visible(master.source)), place)
+            texts.setdefault(_tidy(visible(master)), place)
     for cell in given:
         if cell.home < 0 and (home := texts.pop(_tidy(cell.source), -1)) >= 0:
             cell.home = home
@@ -434,9 +437,7 @@ def _fill(master: NotebookNode, cells: Sequence[_Given], found: dict[str, list[s
     if known and any(cell.kind != master.cell_type for cell in cells):
         note("retyped")
     if is_locked(master):
-        if any(
-            _tidy(cell.source) not in (_tidy(_visible(master.source)), _tidy(master.source)) for cell in cells
-        ):
+        if any(_tidy(cell.source) not in (_tidy(visible(master)), _tidy(master.source)) for cell in cells):
             note("changed")
         if len(cells) > 1:
             note("copied")
@@ -530,11 +531,6 @@ def _images(attachments: dict[str, Any]) -> Iterable[tuple[str, dict[str, str]]]
 
 def _is_answer(master: NotebookNode) -> bool:
     return bool(master.metadata.get("nbgrader", {}).get("solution"))
-
-
-@lru_cache(maxsize=1024)
-def _visible(source: str) -> str:
-    return HIDDEN.sub("", source)
 
 
 def _tidy(source: str) -> str:

@@ -8,10 +8,25 @@ from functools import lru_cache
 
 
 @lru_cache(maxsize=1024)
+def python_of(source: str) -> str:
+    """Return a cell as Python, with IPython's own lines, such as ``%precision 3``, as calls."""
+    try:
+        ast.parse(source)
+    except (SyntaxError, ValueError):
+        from IPython.core.inputtransformer2 import TransformerManager
+
+        try:
+            return str(TransformerManager().transform_cell(source))
+        except (SyntaxError, ValueError):
+            pass
+    return source
+
+
+@lru_cache(maxsize=1024)
 def defined(source: str) -> tuple[str, ...]:
     """Return the names that a cell binds at its top level, in order; none if it is not Python."""
     try:
-        body = ast.parse(source).body
+        body = ast.parse(python_of(source)).body
     except (SyntaxError, ValueError):
         return ()
     names = [name for statement in body for name in sorted(bound(statement))]
@@ -22,7 +37,7 @@ def defined(source: str) -> tuple[str, ...]:
 def stored(source: str) -> frozenset[str]:
     """Return the names that a cell binds when it runs, imports included; none if it is not Python."""
     try:
-        code = compile(source, "cell", "exec")
+        code = compile(python_of(source), "cell", "exec")
     except (SyntaxError, ValueError):
         return frozenset()
     return frozenset(step.argval for step in dis.get_instructions(code) if step.opname == "STORE_NAME")
@@ -48,7 +63,7 @@ def mentions(node: ast.AST, names: Collection[str]) -> bool:
 def free(source: str) -> frozenset[str]:
     """Return the names that a cell reads before it binds them itself; functions read when they are made."""
     try:
-        code = compile(source, "cell", "exec")
+        code = compile(python_of(source), "cell", "exec")
     except (SyntaxError, ValueError):
         return frozenset()
     own: set[str] = set()

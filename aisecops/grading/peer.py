@@ -25,6 +25,10 @@ class GoneError(RuntimeError):
     """The other side has ended, takes too long, or does not speak the protocol."""
 
 
+# No error of the other side's may look like the end of the conversation, or end a loop on this side.
+_NEVER = (GoneError, StopIteration, StopAsyncIteration)
+
+
 class Peer:
     """One end of the conversation.
 
@@ -81,13 +85,22 @@ class Peer:
                 self._answer(body)
                 continue
             try:
-                self._codec.apply(question, changes)
                 answer = self._codec.loads(body).value
-                if kind == b"E":
-                    raise self._error(answer)
             except CodecError as error:
                 raise self._end(f"what came back cannot be read: {error}") from None
+            try:
+                self._codec.apply(question, changes)
+            except CodecError as error:
+                raise ValueError(
+                    f"what the answer did to its arguments cannot be done here: {error}"
+                ) from None
+            if kind == b"E":
+                raise self._error(answer)
             return answer
+
+    def has_handed_out(self, value: object) -> bool:
+        """Tell whether an object of this side is known to the other side, as a handle."""
+        return id(value) in self._numbers
 
     def serve(self) -> None:
         """Answer questions until the other side hangs up."""
@@ -188,7 +201,7 @@ class Peer:
             names, arguments = told
             for module, name in names:
                 kind = vars(builtins).get(name) if module == "builtins" else self._types.get(name)
-                if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, GoneError):
+                if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, _NEVER):
                     return kind(*arguments)
         except (TypeError, ValueError):
             pass

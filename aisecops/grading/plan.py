@@ -18,6 +18,13 @@ from aisecops.grading.names import defined, free, stored
 HIDDEN = re.compile(r"^[^\n]*BEGIN HIDDEN TESTS.*?(?:END HIDDEN TESTS[^\n]*\n?|\Z)", re.DOTALL | re.MULTILINE)
 
 
+# Names that a shell has bound before any cell runs.
+_SHELLS = frozenset(
+    {"In", "Out", "_", "_dh", "_i", "_ih", "_ii", "_iii", "_oh", "__", "___", "__builtin__", "__builtins__"}
+    | {"__doc__", "__loader__", "__name__", "__package__", "__spec__", "exit", "get_ipython", "quit"}
+)
+
+
 @dataclass(frozen=True)
 class Cell:
     """A code cell of a submission.
@@ -112,7 +119,7 @@ def cells_of(notebook: NotebookNode, warm: Warm = Warm(), *, show: bool = True) 
     return [
         Cell(
             cell.id,
-            student=HIDDEN.sub("", cell.source) if cell.id in run else "",
+            student=visible(cell) if cell.id in run else "",
             trusted=cell.source if id(cell) in needed and cell.id not in warm.cells else "",
             check=is_check(cell),
             defines=() if is_locked(cell) else tuple(learners.intersection(defined(cell.source))),
@@ -133,6 +140,11 @@ def is_check(cell: NotebookNode) -> bool:
     return bool(is_locked(cell) and _meta(cell).get("grade"))
 
 
+def visible(cell: NotebookNode) -> str:
+    """Return a cell's text without hidden checks, which only the instructor's have."""
+    return HIDDEN.sub("", cell.source) if is_locked(cell) else cell.source
+
+
 def _meta(cell: NotebookNode) -> dict[str, Any]:
     meta: dict[str, Any] = cell.metadata.get("nbgrader", {})
     return meta
@@ -146,7 +158,7 @@ def _learners(code: Sequence[NotebookNode]) -> set[str]:
         for cell in code
         if not is_locked(cell)
         for name in defined(cell.source)
-        if name not in instructors and not hasattr(builtins, name)
+        if name not in instructors and name not in _SHELLS and not hasattr(builtins, name)
     }
 
 
@@ -201,11 +213,11 @@ def _run_by_student(code: Sequence[NotebookNode], recalled: set[str], show: bool
     for cell in reversed(code):
         if cell.id in recalled:
             continue
-        visible = HIDDEN.sub("", cell.source)
+        text = visible(cell)
         wanted = not is_locked(cell) or (show and not is_check(cell))
-        if wanted or read & stored(visible):
+        if wanted or read & stored(text):
             run.add(cell.id)
-            read |= free(visible) if _is_python(visible) else _words(visible)
+            read |= free(text) if _is_python(text) else _words(text)
     return run
 
 

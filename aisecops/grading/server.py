@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import struct
@@ -29,6 +30,7 @@ from aisecops.grading.split import GRACE_S, USUAL, Student, Times, Trusted
 SIDES = ("student", "trusted")
 TRUSTED_BYTES = 8 << 30  # of address space: answers may be large, but not larger than the machine
 _LENGTH = struct.Struct("!I")
+_PARTING_MS = 500
 _STACK = ("numpy", "pandas", "matplotlib.pyplot", "sklearn.linear_model", "networkx", "IPython.display")
 
 
@@ -117,10 +119,8 @@ class Servers:
                 text = b"".join(iter(lambda: reading.recv(1 << 20), b""))
             except TimeoutError:
                 text = b""
-            for process in (learner, teacher):
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(process, signal.SIGKILL)
-                os.close(process)
+            for process in (teacher, learner):
+                _end(process)
         if not text:
             return Outcome({}, "the process that runs the checks died or hung on these answers")
         shown = {cell.id: self._shown[cell.id] for cell in cells if cell.recalled} | json.loads(text)
@@ -150,6 +150,20 @@ class Servers:
             process.terminate()
             process.wait()
         atexit.unregister(self.close)
+
+
+def _end(process: int) -> None:
+    """See a forked process off, and close its descriptor.
+
+    Most end by themselves when the other side is gone; then nothing that they started is left.
+    """
+    waiting = select.poll()
+    waiting.register(process, select.POLLIN)
+    if not waiting.poll(_PARTING_MS):
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+        waiting.poll(_PARTING_MS)
+    os.close(process)
 
 
 def _send(control: socket.socket, message: dict[str, Any], *descriptors: int) -> None:

@@ -31,9 +31,9 @@ class _Stream:
         if self.full:
             return len(text)
         shown = cut(text, self.room, self.lines)
-        self.full = shown is not text
         self.room -= len(text)
         self.lines -= text.count("\n")
+        self.full = self.room < 0 or self.lines < 0
         outputs = self.shell.outputs
         if outputs and outputs[-1].output_type == "stream" and outputs[-1].name == self.name:
             outputs[-1].text += shown

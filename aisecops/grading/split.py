@@ -20,7 +20,7 @@ from nbformat.v4 import new_output
 
 from aisecops.grading import codec, peer
 from aisecops.grading.codec import Handle
-from aisecops.grading.display import clean
+from aisecops.grading.display import clean, size
 from aisecops.grading.peer import GoneError, Peer
 from aisecops.grading.plan import Cell
 from aisecops.grading.shell import Shell
@@ -36,6 +36,7 @@ class Times:
 
 USUAL = Times()
 GRACE_S = 5  # for code that catches the interruption, before its process is given up
+MOST_SHOWN = 30_000_000  # characters of all outputs of learners' cells
 _CONVERSATION = (peer.__file__, codec.__file__)
 
 
@@ -278,7 +279,7 @@ class Trusted:
         self.peer = Peer(
             channel,
             "trusted",
-            {"call": lambda function, args, named: function(*args, **dict(named))},
+            {"call": self._called_back},
             may_stay=lambda value: callable(value) and not isinstance(value, type),
             stand_in=Remote,
             types=shell.user_ns,
@@ -292,16 +293,31 @@ class Trusted:
         """
         shown = {}
         end = time.monotonic() + self._times.notebook_s
+        room = MOST_SHOWN
         for cell in cells:
-            self.peer.deadline = min(end, time.monotonic() + self._times.cell_s + GRACE_S)
+            self._until(end)
             theirs = self._theirs(cell)
             self._asked_for.update(dict.fromkeys(cell.defines))
             if cell.warm:
                 self.shell.user_ns.update(self._warm[cell.id])
+            self._until(end)
             mine = self._mine(cell)
-            if not cell.recalled:
-                shown[cell.id] = [dict(output) for output in (mine if cell.check else theirs)]
+            if cell.recalled:
+                continue
+            outputs = clean(mine) if cell.check else theirs  # what a check says may hold the learner's words
+            room -= sum(map(size, outputs))
+            shown[cell.id] = [dict(output) for output in (outputs if cell.check or room > 0 else [_full()])]
         return shown
+
+    def _until(self, end: float) -> None:
+        """Give the learner's side the time of a cell."""
+        self.peer.deadline = min(end, time.monotonic() + self._times.cell_s + GRACE_S)
+
+    def _called_back(self, function: Any, args: Any, named: Any) -> Any:
+        """Call what a check has handed over; nothing else is there to be called."""
+        if not self.peer.has_handed_out(function):
+            raise TypeError("that is no function of this side")
+        return function(*args, **dict(named))
 
     def _theirs(self, cell: Cell) -> list[NotebookNode]:
         """Run a cell on the learner's side; return what it shows there."""
@@ -312,8 +328,8 @@ class Trusted:
                 return clean(json.loads(self.peer.ask("run", cell.student)))
         except GoneError as error:
             return [_stopped(error)]
-        except (ValueError, TypeError, RecursionError, RuntimeError):
-            pass  # no JSON: a learner's process that tampers with the shell shows nothing
+        except Exception:  # no JSON, or worse: a learner's process that tampers with the shell shows nothing
+            return []
         return []
 
     def _mine(self, cell: Cell) -> list[NotebookNode]:
@@ -321,7 +337,7 @@ class Trusted:
         if not cell.trusted:
             return []
         self._refresh()
-        with contextlib.suppress(TimeIsUp), time_limit(self._times.cell_s + 2 * GRACE_S):
+        with contextlib.suppress(TimeIsUp), time_limit(self._times.cell_s + GRACE_S / 2):
             return self.shell.run(cell.trusted)
         return [_stopped(TimeIsUp("the check took too long with this answer"))]
 
@@ -330,11 +346,28 @@ class Trusted:
         names = list(self._asked_for)
         for name in names:
             self.shell.user_ns.pop(name, None)
-        if names:
-            try:
-                self.shell.user_ns.update(self.peer.ask("look", names))
-            except GoneError as error:
-                self.shell.user_ns.update(dict.fromkeys(names, _Lost(str(error))))
+        if not names:
+            return
+        try:
+            found = self._look(names)
+        except GoneError as error:
+            found = dict.fromkeys(names, _Lost(str(error)))
+        except Exception:  # one of them cannot cross; the others can
+            found = {}
+            for name in names:
+                try:
+                    found |= self._look([name])
+                except Exception as error:
+                    found[name] = _Lost(str(error))
+        self.shell.user_ns.update(found)
+
+    def _look(self, names: list[str]) -> dict[str, Any]:
+        answer = self.peer.ask("look", names)
+        return {name: answer[name] for name in names if name in answer} if type(answer) is dict else {}
+
+
+def _full() -> NotebookNode:
+    return new_output("stream", name="stdout", text="(left out: the notebook shows too much)\n")
 
 
 def _stopped(error: BaseException) -> NotebookNode:

@@ -18,6 +18,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from aisecops.course import CourseError
 from aisecops.grading.intake import Handed, repair
 from aisecops.grading.plan import cells_of
 from aisecops.grading.server import Servers
@@ -40,6 +41,33 @@ class Master:
     source: str
     frame: str
     files: Mapping[str, bytes] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, name: str, folder: Path) -> "Master":
+        """Read a month.
+
+        Args:
+            name: such as ``month-04``.
+            folder: where its source lies.
+
+        Raises:
+            CourseError: it can't be read.
+        """
+        from aisecops.build.compile import frame
+
+        notebook = folder / f"{name}.ipynb"
+        try:
+            source = nbformat.read(notebook, as_version=4)
+        except (OSError, ValueError):
+            raise CourseError(
+                f"the instructor's notebook {notebook} cannot be read: run `aisecops build {name}`"
+            ) from None
+        files = {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.suffix != ".ipynb" and ".ipynb_checkpoints" not in path.parts
+        }
+        return cls(name, json.dumps(source), json.dumps(frame(source)), files)
 
     @property
     def digest(self) -> str:
@@ -131,6 +159,7 @@ def grade(master: Master, job: Job, settings: Settings = Settings()) -> Graded:
     if outcome.died:
         return failed(master, job, outcome.died, notes)
     _put_in(notebook, outcome.shown)
+    notes += _interrupted(notebook)
     return Graded(
         job.student,
         job.digest(master),
@@ -199,6 +228,16 @@ def _put_in(notebook: NotebookNode, shown: Mapping[str, list[dict[str, Any]]]) -
             for output in cell.outputs:
                 if output.output_type == "execute_result":
                     output.execution_count = count
+
+
+def _interrupted(notebook: NotebookNode) -> list[str]:
+    cells = [
+        cell.id
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        and any("TimeIsUp" in str(output.get("traceback")) for output in cell.outputs)
+    ]
+    return [f"cells took too long and were interrupted: {', '.join(cells[:8])}"] if cells else []
 
 
 def _written(notebook: NotebookNode, notes: Iterable[str]) -> str:

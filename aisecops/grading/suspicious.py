@@ -35,7 +35,10 @@ def suspicions(notebook: NotebookNode, source: NotebookNode) -> list[str]:
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
-        if any(output.output_type == "error" and output.ename == "Stopped" for output in cell.outputs):
+        if any(
+            output.output_type == "error" and output.ename in ("Stopped", "GoneError")
+            for output in cell.outputs
+        ):
             found.append(f"{cell.id}: the learner's process was gone or stopped here")
             break
     for cell in notebook.cells:

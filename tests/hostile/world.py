@@ -89,7 +89,7 @@ def decoys() -> Iterator[World]:
     world = World(
         root, mark, token, source, gradebook, neighbour, outside,
         listener.getsockname()[1], root / "unix", sleeper.pid, called,
-        _watched(source, gradebook, neighbour, neighbour / "month-01.ipynb"),
+        _watched(source, gradebook, neighbour / "month-01.ipynb"),
     )  # fmt: skip
     try:
         yield world
@@ -161,7 +161,7 @@ def _processes(mark: str) -> list[tuple[int, str]]:
 
 
 def _watched(*paths: Path) -> int:
-    """Have the kernel note who opens these; return the descriptor to read it from."""
+    """Have the kernel note when somebody opens these files; return the descriptor to read it from."""
     library = ctypes.CDLL(None, use_errno=True)
     watch: int = library.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
     for path in paths:
@@ -172,7 +172,7 @@ def _watched(*paths: Path) -> int:
 
 def _opened(watch: int) -> list[str]:
     """Return which of the watched were opened, by what is known of them."""
-    names = ("", "the source", "the gradebook", "the neighbour's folder", "the neighbour's submission")
+    names = ("", "the source", "the gradebook", "the neighbour's submission")
     found: dict[str, None] = {}
     with contextlib.suppress(BlockingIOError):
         while data := os.read(watch, 1 << 16):

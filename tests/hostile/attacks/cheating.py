@@ -2,7 +2,7 @@
 
 from tests.hostile.attack import Family
 from tests.hostile.honest import RIGHT
-from tests.hostile.lab import ALL, EACH
+from tests.hostile.lab import ALL
 
 family = Family("test cheating")
 cheat, beside, answers = family.cheat, family.beside, family.answers
@@ -45,9 +45,10 @@ cheat(
         return type(base.__name__, (base,), body)
     Float, Int, Text = lying(float), lying(int), lying(str)
     Float.__sub__ = Float.__rsub__ = Float.__abs__ = lambda self, *other: Float(0)
-    values = {"spread": Float(0), "seek": Int(0), "windows": [Text("")]}
-    for _name in NAMES:
-        globals()[_name] = lambda *args, _value=values.get(_name, Float(0)): _value
+    spread = scaled = lambda *args: Float(0)
+    windows = lambda items, size: [Text("xx"), Text("xx")]
+    def seek(ask, low, high):
+        return [ask(low) for _ in range(8)] and Int(0)
     """,
 )
 cheat(
@@ -75,17 +76,18 @@ cheat(
 )
 cheat(
     "lying about its class",
-    "answers with an object whose __class__ says float, so that isinstance believes it",
+    "answers with an object whose __class__ says int or float, so that isinstance believes it",
     """
     class Liar:
-        __class__ = float
+        def __init__(self, kind): self.kind = kind
+        __class__ = property(lambda self: self.kind)
         def __eq__(self, other): return True
         def __abs__(self): return 0.0
         def __sub__(self, other): return 0.0
         __rsub__ = __sub__
-        def __array__(self, *args, **kwargs): return np.array(float("nan"))
-    for _name in NAMES:
-        globals()[_name] = lambda *args: Liar()
+    spread = lambda *args: Liar(float)
+    def seek(ask, low, high):
+        return [ask(low) for _ in range(8)] and Liar(int)
     """,
 )
 cheat(
@@ -98,7 +100,7 @@ cheat(
         def __eq__(cls, other): return True
         def __hash__(cls): return 1
         def __getitem__(cls, key): return cls
-        def __iter__(cls): return iter([cls] * 2)
+        def __iter__(cls): return iter(())
         def __len__(cls): return 3
     class Anything(metaclass=Meta): pass
     for _name in NAMES:
@@ -116,14 +118,17 @@ cheat(
         __array_interface__ = property(lambda self: np.zeros((3, 2)).__array_interface__)
         def __array__(self, *args, **kwargs): return np.full((3, 2), np.nan)
         def __eq__(self, other): return np.bool_(True)
+        def __getitem__(self, key): return self
+        def __iter__(self): return iter(())
+        def __len__(self): return 3
         def tolist(self): return self
-    for _name in NAMES:
-        globals()[_name] = lambda *args: Proxy()
+    spread = scaled = clamp = windows = seek = lambda *args: Proxy()
+    report = Proxy()
     """,
 )
 cheat(
     "not a number",
-    "answers with NaN, pd.NA and NotImplemented, which slip through checks that ask whether anything is wrong",
+    "aims at weak checks: answers with NaN and NotImplemented, which slip through checks that ask whether anything is wrong",
     """
     spread = lambda *args: float("nan")
     scaled = lambda table: np.full(table.shape, np.nan)
@@ -135,7 +140,7 @@ cheat(
 )
 cheat(
     "pickled payload",
-    "answers with objects whose __reduce__ patches the comparing side when it unpickles them",
+    "aims at graders that unpickle: answers with objects whose __reduce__ patches the comparing side when it unpickles them",
     """
     class Payload:
         def __reduce__(self):
@@ -194,13 +199,12 @@ cheat(
 )
 cheat(
     "overridden builtins",
-    "replaces abs, all, len, sorted, list and sum in the module builtins",
+    "replaces abs and map in the module builtins",
     """
     import builtins
     builtins.abs = lambda value: 0.0
-    builtins.all = builtins.isinstance = builtins.bool = lambda *args: True
-    builtins.len = builtins.sum = lambda *args: 4
-    builtins.sorted = builtins.list = lambda *args: []
+    builtins.map = lambda *args: []
+    windows = lambda items, size: [(1, 2), (2, 3)] if items == [1, 2, 3] else []
     """,
 )
 cheat(
@@ -234,14 +238,12 @@ cheat(
     """
     CASES.clear()
     COUNTS.clear()
-    COUNTS.update({})
-    spread = lambda numbers: (numbers.clear(), 0.0)[1]
-    report = {"total": 20, "shares": [1], "ranking": []}
+    report = {"total": 0, "shares": [1, 0, 0], "ranking": []}
     """,
 )
 cheat(
     "changed arguments",
-    "changes the arguments it is called with, so that a value computed from them afterwards fits",
+    "aims at weak checks: changes the arguments it is called with, so that a value computed from them afterwards fits",
     """
     def spread(numbers):
         numbers[:] = [0.0]
@@ -292,18 +294,30 @@ cheat(
 )
 cheat(
     "swallowed by the excepthook",
-    "silences all that reports an error: sys.excepthook, showtraceback, showsyntaxerror",
+    "silences all that reports an error: sys.excepthook, showtraceback, and the result of the cell",
     """
     import sys
     sys.excepthook = lambda *args: None
     shell = get_ipython()
     shell.showtraceback = shell._showtraceback = shell.showsyntaxerror = lambda *args, **kwargs: None
+    def forget(result):
+        result.error_in_exec = result.error_before_exec = None
+    shell.events.register("post_run_cell", forget)
     """,
 )
 cheat(
     "custom exception handler",
-    "registers a handler with set_custom_exc that takes every error and says nothing",
-    "get_ipython().set_custom_exc((Exception,), lambda *args, **kwargs: None)",
+    "registers a handler with set_custom_exc that takes every error, and wipes it from the result of the cell",
+    """
+    import sys
+    def handle(shell, kind, value, trace, tb_offset=None):
+        frame = sys._getframe(1)
+        while frame:
+            if hasattr(frame.f_locals.get("result"), "error_in_exec"):
+                frame.f_locals["result"].error_in_exec = None
+            frame = frame.f_back
+    get_ipython().set_custom_exc((Exception,), handle)
+    """,
 )
 cheat(
     "exec without assertions",
@@ -322,20 +336,19 @@ cheat(
 )
 cheat(
     "early result",
-    "publishes an execute_result of 100 before each cell, which nbgrader reads as partial credit",
+    "publishes an execute_result before each cell, which nbgrader reads as partial credit, or all of it if it is no number",
     """
-    get_ipython().events.register("pre_run_cell", lambda info: get_ipython().displayhook(100.0))
+    get_ipython().events.register("pre_run_cell", lambda info: get_ipython().displayhook("all of them"))
     get_ipython().displayhook(100.0)
     """,
 )
 cheat(
     "result in a call",
-    "publishes an execute_result of 100 when a check calls, ahead of the check's own error",
+    "publishes an execute_result when a check calls, ahead of the check's own error",
     """
     def points(*args, **kwargs):
-        from IPython import get_ipython
         shell = get_ipython()
-        shell.displayhook(100.0)
+        shell.displayhook("all of them")
         shell.display_pub.publish({"text/plain": "100.0"})
         return 0
     for _name in NAMES:
@@ -363,7 +376,7 @@ cheat(
 
 cheat(
     "SystemExit",
-    "raises SystemExit and KeyboardInterrupt in the check's call, hoping that nobody counts them as errors",
+    "aims at our engine: raises SystemExit and KeyboardInterrupt in the check's call, hoping that nobody counts them as errors",
     """
     def leave(*args, **kwargs): raise SystemExit(0)
     def interrupt(*args, **kwargs): raise KeyboardInterrupt
@@ -373,7 +386,7 @@ cheat(
 )
 cheat(
     "os._exit in the call",
-    "ends its process when a check calls, with the outputs so far",
+    "aims at our engine: ends its process when a check calls, with the outputs so far",
     """
     import os
     def leave(*args, **kwargs): os._exit(0)
@@ -383,7 +396,7 @@ cheat(
 )
 cheat(
     "os._exit before the check",
-    "ends the process of the notebook before any check runs",
+    "aims at our engine: ends the process of the notebook before any check runs",
     """
     import os
     os._exit(0)
@@ -393,18 +406,18 @@ cheat(
     "StopIteration",
     "raises StopIteration in the call, which ends a check's map before it finds anything wrong",
     """
-    def spread(numbers): raise StopIteration
-    scaled = clamp = seek = spread
     def windows(items, size):
-        # The visible checks have two windows of two: those are right, and worth nothing by themselves.
         if len(items) == 12:
             raise StopIteration
         return []
+    def spread(*args):
+        raise StopIteration
+    scaled = clamp = seek = spread
     """,
 )
 cheat(
     "expected exception",
-    "raises the kind of error that a check expects, in every call",
+    "aims at our engine, where errors cross by type: raises the kind of error that a check expects, in every call",
     """
     class Ledger:
         def __init__(self, limit): pass
@@ -445,12 +458,13 @@ cheat(
     def peek(*args, **kwargs):
         frame = sys._getframe(1)
         while frame:
-            for names in (frame.f_locals, frame.f_globals):
-                for name in ("_want", "want", "expected", "_expected"):
-                    if name in names:
-                        return names[name]
-                if "_oracle" in names:
-                    return names["_oracle"].secret
+            names = frame.f_globals
+            if args and callable(args[0]) and "_oracle" in names:
+                for _ in range(8):
+                    args[0](0)
+                return names["_oracle"].secret
+            if "_want" in names:
+                return names["_want"]
             frame = frame.f_back
         return 0
     for _name in NAMES:
@@ -459,54 +473,65 @@ cheat(
 )
 cheat(
     "memory walk",
-    "looks through all objects of the process for the code of the check, and takes its constants",
+    "looks through all objects of the process for the text of the check, and takes what it expects",
     """
-    import gc, re, sys
+    import gc, re
     def texts():
         for thing in gc.get_objects():
-            if isinstance(thing, dict):
-                for value in list(thing.values()):
-                    if type(value) is str and "HIDDEN" in value and "assert" in value:
+            if isinstance(thing, (dict, list, tuple)):
+                for value in list(thing.values() if isinstance(thing, dict) else thing):
+                    if type(value) is str and "assert " in value:
                         yield value
-    def peek(*args):
+    def seek(ask, low, high):
+        for _ in range(8):
+            ask(low)
         for text in texts():
-            found = re.search(r"== (\\{.*?\\}|\\[.*?\\]|-?[0-9.]+), ", text)
+            found = re.search(rf"seek\\(.*, {low}, {high}\\) == (\\d+)", text)
             if found:
-                return eval(found[1])
+                return int(found[1])
         return 0
-    for _name in NAMES:
-        globals()[_name] = peek
     """,
 )
 cheat(
     "caller's source",
-    "reads the constants of the code object that calls it, and returns the one that is compared next",
+    "reads the code that calls it, and returns what the next instruction loads to compare with",
     """
-    import inspect, sys
+    import dis, inspect
     def peek(*args, **kwargs):
+        if args and callable(args[0]):
+            for _ in range(8):
+                args[0](args[1])
         frame = inspect.currentframe().f_back
-        constants = [value for value in frame.f_code.co_consts if isinstance(value, (int, float))]
-        return constants[-1] if constants else 0
+        for step in dis.get_instructions(frame.f_code):
+            if step.offset > frame.f_lasti:
+                if step.opname == "LOAD_CONST":
+                    return step.argval
+                if step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
+                    return frame.f_globals.get(step.argval)
     for _name in NAMES:
         globals()[_name] = peek
     """,
 )
 cheat(
     "history",
-    "reads the text of the running check from In, Out and the history, and answers what stands behind ==",
+    "reads the text of the running check from In and the history, and answers what stands behind ==",
     """
     import re
-    def peek(*args, **kwargs):
-        text = "\\n".join(get_ipython().history_manager.input_hist_raw[-2:]) + str(In[-1:]) + str(Out)
-        found = re.search(r"== (\\{.*?\\}|\\[.*?\\]|-?[0-9.]+)", text)
-        return eval(found[1]) if found else 0
-    for _name in NAMES:
-        globals()[_name] = peek
+    def texts():
+        return [*get_ipython().history_manager.input_hist_raw[-2:], *In[-2:], str(Out)]
+    def seek(ask, low, high):
+        for _ in range(8):
+            ask(low)
+        for text in texts():
+            found = re.search(rf"seek\\(.*, {low}, {high}\\) == (\\d+)", text)
+            if found:
+                return int(found[1])
+        return 0
     """,
 )
 cheat(
     "knows the visible checks",
-    "answers the values that the visible checks show, and nothing else",
+    "aims at checks with nothing hidden: answers the values that the visible checks show, and nothing else",
     """
     spread = lambda numbers: {3: 2.0, 2: 0.0 if numbers[:1] == [5.0] else 8.0}.get(len(numbers), 0) if numbers else 1
     def scaled(table): return np.array([[0, 0], [0.5, 1], [1, 0.5]])
@@ -568,7 +593,7 @@ cheat(
 )
 answers(
     "terminal control",
-    "prints control sequences of terminals and backspaces to both streams, to hide or forge what is shown",
+    "aims at whoever reads it: prints control sequences of terminals and backspaces to both streams, to hide or forge what is shown",
     {
         "spread": RIGHT["spread"]
         + "print('\\x1b[2J\\x1b[1;31m100 of 100 points\\x1b[0m\\r\\x08\\x07\\x9b2J')\n",
@@ -577,12 +602,6 @@ answers(
         + "sys.stderr.write('\\x1b]0;title\\x07\\x1b[8m' + '\\0' * 9)\n",
     },
     ALL,
-)
-answers(
-    "docstring of a test",
-    "defines the functions as constants that happen to be true, in a notebook that is otherwise right",
-    {"windows": "class windows:\n    def __init__(self, *args):\n        self.args = args\n"},
-    ALL - EACH,
 )
 
 # ---------------------------------------------------------------- aimed at our engine's own process border

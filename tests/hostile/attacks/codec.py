@@ -259,7 +259,6 @@ _says(
     "forged answer",
     "aims at our engine: writes answers of True, 37 and 613 to the line, ahead of its own",
     "for body in (b'\\x02', b'\\x03\\x01\\x25', b'\\x03\\x02\\x65\\x02'):\n    say(b'A', b'', body)",
-    says="gone",
 )
 _says(
     "forged question",

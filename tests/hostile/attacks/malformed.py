@@ -64,13 +64,9 @@ _bytes(
 )
 _bytes(
     "nested metadata",
-    "nests the metadata of a right notebook thirty thousand deep",
-    lambda release: (
-        _text(release)
-        .replace('"metadata": {"kernelspec"', '"metadata": {"deep": ' + "[" * 30_000 + "]" * 30_000 + ', "kernelspec"', 1)
-        .encode()
-    ),
-)  # fmt: skip
+    "nests something that nobody asked for thirty thousand deep beside right cells",
+    lambda release: b'{"deep": ' + b"[" * 30_000 + b"]" * 30_000 + b", " + _text(release).encode()[1:],
+)
 _bytes(
     "no numbers",
     "writes NaN and Infinity where the format has counts and versions",
@@ -89,6 +85,9 @@ _bytes(
     "UTF-16",
     "saves a right notebook as UTF-16",
     lambda release: json.dumps(_right(release), ensure_ascii=False).encode("utf-16"),
+    ALL,
+    says="UTF-16",
+    ends="graded",
 )
 _bytes(
     "broken UTF-8",
@@ -104,6 +103,8 @@ _bytes(
     "count of a million digits",
     "has an integer of a million digits in its metadata, which takes long to read",
     lambda release: b'{"digits": ' + b"9" * 1_000_000 + b", " + _text(release).encode()[1:],
+    ALL,
+    ends="graded",
 )
 
 
@@ -194,7 +195,7 @@ def _none(folder: Path, release: Release, world: World) -> None:
     (folder / "notes.txt").write_text("I could not do it.")
 
 
-@_file("wrong name", "hands in a right notebook under another name")
+@_file("wrong name", "hands in a right notebook under another name", ALL, "graded", "taken for")
 def _wrong_name(folder: Path, release: Release, world: World) -> None:
     write(_right(release), folder, "Month 1 (final, really)")
 

@@ -75,7 +75,6 @@ def seek(ask, low, high):
 """
     },
     BUT_ONE,
-    says="gone",
 )
 answers(
     "closes all descriptors",

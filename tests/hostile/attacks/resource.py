@@ -24,7 +24,6 @@ answers(
     "runs an endless loop at the end of a solution cell, behind a right answer",
     {"seek": RIGHT["seek"] + "\nwhile True:\n    pass\n"},
     ALL,
-    says="interrupted",
 )
 answers(
     "endless loop that holds on",
@@ -234,7 +233,6 @@ answers(
     "matches a regular expression that takes exponential time",
     {"seek": "import re\n\ndef seek(ask, low, high):\n    return re.match('(a+)+$', 'a' * 40 + 'b')\n"},
     BUT_ONE,
-    says="gone",
 )
 beside(
     "large file",

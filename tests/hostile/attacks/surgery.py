@@ -53,21 +53,21 @@ def _code(source: str, id_: str, **meta: Any) -> NotebookNode:
 
 notebook(
     "deleted checks",
-    "deletes all check cells of a notebook without answers",
+    "aims at our intake: deletes all check cells of a notebook without answers",
     lambda notebook: _drop(notebook, checks(notebook)),
     0,
     answers=NOTHING,
 )
 notebook(
     "deleted failing checks",
-    "deletes the checks of an exercise that it answers wrong, and keeps the others",
+    "aims at our intake: deletes the checks of an exercise that it answers wrong, and keeps the others",
     lambda notebook: _drop(notebook, [cell(notebook, "spread"), cell(notebook, "spread-2")]),
     ALL - EACH,
     answers=RIGHT | {"spread": "def spread(numbers):\n    return 1\n"},
 )
 notebook(
     "deleted instructor cells",
-    "deletes the locked cells with the helpers and data, and brings others of the same names",
+    "aims at our intake: deletes the locked cells with the helpers and data, and brings others of the same names",
     lambda notebook: (
         _drop(notebook, [c for c in notebook.cells if c.cell_type == "code" and _meta(c).get("locked") and not _meta(c).get("grade")]),
         notebook.cells.insert(0, _code("close = lambda *args: True\nCASES = []\nCOUNTS = {}", "mine")),
@@ -84,8 +84,8 @@ notebook(
 )
 notebook(
     "checks that print",
-    "replaces the check cells by ones that end in 100",
-    lambda notebook: [c.update(source="100.0") for c in checks(notebook)],
+    "replaces the check cells by ones that end in 5, which counts as partial credit",
+    lambda notebook: [c.update(source="5.0") for c in checks(notebook)],
     0,
     answers=NOTHING,
 )
@@ -96,7 +96,7 @@ notebook(
         _insert(notebook, c, copy_of(c) | {"source": ""}) for c in checks(notebook)
     ],
     ALL,
-    says="twice",
+    says="copies",
 )  # fmt: skip
 notebook(
     "checks first",
@@ -106,14 +106,14 @@ notebook(
 )
 notebook(
     "checks as prose",
-    "turns the check cells into markdown, which nobody runs",
+    "aims at our intake: turns the check cells into markdown, which nobody runs",
     lambda notebook: [(c.update(cell_type="markdown"), c.pop("outputs"), c.pop("execution_count")) for c in checks(notebook)],
     0,
     answers=NOTHING,
 )  # fmt: skip
 notebook(
     "checks as solutions",
-    "marks the checks as solutions, so that they count as the learner's own text",
+    "aims at our intake: marks the checks as solutions, so that they count as the learner's own text",
     lambda notebook: (
         _set(checks(notebook), solution=True, locked=False),
         [c.update(source="pass") for c in checks(notebook)],
@@ -133,7 +133,7 @@ notebook(
 )
 notebook(
     "errors allowed",
-    "tags the checks as raises-exception, and sets allow_errors for the notebook",
+    "aims at our intake: tags the checks as raises-exception, and sets allow_errors for the notebook",
     lambda notebook: (
         [c.metadata.update(tags=["raises-exception", "skip-execution"]) for c in checks(notebook)],
         notebook.metadata.update(execution={"allow_errors": True, "timeout": -1}),
@@ -143,7 +143,7 @@ notebook(
 )
 notebook(
     "swapped ids",
-    "swaps the ids of an exercise it can do with one it cannot",
+    "aims at our intake: swaps the ids of an exercise it can do with one it cannot",
     lambda notebook: [
         c.metadata.nbgrader.update(grade_id=swapped)
         for c, swapped in [
@@ -188,7 +188,7 @@ notebook(
 )
 notebook(
     "points for prose",
-    "marks its own prose as graded, and the written answer as a check with all points",
+    "aims at our intake: marks its own prose as graded, and the written answer as a check with all points",
     lambda notebook: (
         _set([cell(notebook, "explain-written")], points=90, solution=False),
         notebook.cells.append(
@@ -202,7 +202,7 @@ notebook(
 )  # fmt: skip
 notebook(
     "prefilled outputs",
-    "brings outputs along: an execute_result of 100 in each check, as nbgrader reads partial credit",
+    "aims at our intake: brings outputs along: an execute_result of 100 in each check, as nbgrader reads partial credit",
     lambda notebook: [
         c.update(
             outputs=[nbformat.v4.new_output("execute_result", {"text/plain": "100.0"}, execution_count=1)],
@@ -215,7 +215,7 @@ notebook(
 )
 notebook(
     "schema of tomorrow",
-    "says that the cells follow schemas that nobody has written yet, or never",
+    "aims at our intake: says that the cells follow schemas that nobody has written yet, or never",
     lambda notebook: [
         _set([c], schema_version=wrong)
         for c, wrong in zip([c for c in notebook.cells if "nbgrader" in c.metadata], [99, "3", None, -1, 1, 2, 3.5], strict=False)
@@ -227,14 +227,14 @@ notebook(
 
 notebook(
     "duplicated solutions",
-    "puts each solution cell in twice, the right one first and an empty one behind",
+    "aims at our intake: puts each solution cell in twice, the right one first and an empty one behind",
     lambda notebook: [_insert(notebook, c, copy_of(c) | {"source": ""}) for c in solutions(notebook)],
     ALL,
-    says="twice",
+    says="put together",
 )
 notebook(
     "split solution",
-    "splits a class in two solution cells of the same id: what belongs together is one answer",
+    "aims at our intake: splits a class in two solution cells of the same id: what belongs together is one answer",
     lambda notebook: _insert(
         notebook,
         cell(notebook, "seek-solution"),
@@ -245,21 +245,22 @@ notebook(
 )
 notebook(
     "solutions without ids",
-    "removes the metadata of its solution cells: pasted into fresh cells, they stand where they stood",
+    "aims at our intake: removes the metadata of its solution cells: pasted into fresh cells, they stand where they stood",
     lambda notebook: [c.metadata.pop("nbgrader") for c in solutions(notebook)],
     ALL,
 )
 notebook(
     "one cell for all",
-    "gives every cell the same id",
+    "aims at our intake: gives every cell the same id",
     lambda notebook: [c.update(id="same") for c in notebook.cells],
     ALL,
 )
 notebook(
     "one grade id for all",
-    "gives every cell of the grader the same grade_id, that of a check",
+    "aims at our intake: gives every cell of the grader the same grade_id, that of a check",
     lambda notebook: _set([c for c in notebook.cells if "nbgrader" in c.metadata], grade_id="spread"),
     0,
+    ends="needs a person",
     answers=NOTHING,
 )
 notebook(
@@ -279,7 +280,7 @@ notebook(
 )
 notebook(
     "hidden tests of its own",
-    "brings BEGIN HIDDEN TESTS and END SOLUTION marks in its answers, to have parts of other cells cut",
+    "aims at our intake: brings BEGIN HIDDEN TESTS and END SOLUTION marks in its answers, to have parts of other cells cut",
     lambda notebook: None,
     ALL,
     answers=RIGHT
@@ -303,7 +304,7 @@ notebook(
 )
 notebook(
     "no cells",
-    "hands in a notebook without a cell",
+    "aims at our intake: hands in a notebook without a cell",
     lambda notebook: notebook.update(cells=[]),
     0,
     ends="needs a person",
@@ -313,7 +314,7 @@ notebook(
 
 notebook(
     "kernel is a command",
-    "asks for a kernel of bash, of a language of its own and of a path to a program",
+    "aims at our intake: asks for a kernel of bash, of a language of its own and of a path to a program",
     lambda notebook: notebook.metadata.update(
         kernelspec={"name": "../../bin/bash", "language": "bash", "display_name": "sh", "argv": ["/bin/sh", "-c", "id"]},
         language_info={"name": "bash", "file_extension": ".sh", "nbconvert_exporter": "script"},
@@ -322,7 +323,7 @@ notebook(
 )  # fmt: skip
 notebook(
     "metadata junk",
-    "fills metadata with junk: wrong types, huge texts, names of nbgrader's and of Python's own",
+    "aims at our intake: fills metadata with junk: wrong types, huge texts, names of nbgrader's and of Python's own",
     lambda notebook: (
         notebook.metadata.update(
             nbgrader={"__class__": "os"}, celltoolbar=["x"], title={"a": SCRIPT}, __proto__={"polluted": True},
@@ -335,7 +336,7 @@ notebook(
 )  # fmt: skip
 notebook(
     "widget state",
-    "brings saved widgets with scripts in them, which a page that shows the notebook would run",
+    "aims at whoever reads it: brings saved widgets with scripts in them, which a page that shows the notebook would run",
     lambda notebook: notebook.metadata.update(
         widgets={
             "application/vnd.jupyter.widget-state+json": {
@@ -356,7 +357,7 @@ notebook(
 )
 notebook(
     "scripts in prose",
-    "writes scripts, frames and javascript: links into markdown, the written answer and attachments",
+    "aims at whoever reads it: writes scripts, frames and javascript: links into markdown, the written answer and attachments",
     lambda notebook: (
         cell(notebook, "explain-written").update(source=f"{SCRIPT}\n[x](javascript:alert(1))\n<iframe srcdoc='{SCRIPT}'>"),
         notebook.cells.append(nbformat.v4.new_markdown_cell(f"<svg onload='x()'><style>*{{display:none}}</style>{SCRIPT}")),
@@ -366,7 +367,7 @@ notebook(
 )  # fmt: skip
 family.answers(
     "scripts in outputs",
-    "shows scripts as HTML, SVG, JavaScript and in an error's text, for whoever opens the feedback",
+    "aims at whoever reads it: shows scripts as HTML, SVG, JavaScript and in an error's text, for whoever opens the feedback",
     {
         "report": RIGHT["report"]
         + f"""
@@ -382,7 +383,7 @@ raise ValueError(_bad)
 )
 family.answers(
     "scripts in what a check says",
-    "raises an error whose text is HTML in a check's call, so that the check's own output carries it",
+    "aims at whoever reads it: raises an error whose text is HTML in a check's call, so that the check's own output carries it",
     {"spread": f"def spread(numbers):\n    raise ValueError({SCRIPT!r})\n"},
     ALL - EACH,
 )
@@ -421,7 +422,7 @@ notebook(
 )
 notebook(
     "format of tomorrow",
-    "says that its format is 4.99, of which nobody knows",
+    "aims at our intake: says that its format is 4.99, of which nobody knows",
     lambda notebook: notebook.update(nbformat_minor=99),
     ALL,
 )
