@@ -27,7 +27,8 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything the course needs on this machine."""
-    return [_python(), _packages(), _hook(), _desk(), _memory(), _disk(), _alembic(), _sandbox(), _browser()]
+    learners = [_python(), _packages(), _hook(), _desk(), _memory(), _disk()]
+    return [*learners, _alembic(), _sandbox(), _filter(), _browser()]
 
 
 def _python() -> Finding:
@@ -51,6 +52,19 @@ def _sandbox() -> Finding:
         not missing,
         missing or "locks the learner's process in",
         "grade on Linux, as root or with unprivileged user namespaces; docs/grading.md tells the way without",
+    )
+
+
+def _filter() -> Finding:
+    from aisecops.grading.sandbox import filters
+
+    missing = filters()
+    return Finding(
+        "filter of system calls",
+        "instructors",
+        not missing,
+        missing or "on top of the sandbox",
+        "grade on a Linux kernel with CONFIG_SECCOMP_FILTER; the other layers of the sandbox hold without",
     )
 
 

@@ -9,8 +9,7 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from aisecops.grading import batch, sandbox, split, submission
-from aisecops.grading.autograde import Autograde
+from aisecops.grading import batch, sandbox, submission
 from aisecops.grading.intake import collect
 from aisecops.grading.split import Times
 from aisecops.grading.submission import Graded, Job, Master, Settings
@@ -18,7 +17,7 @@ from tests.hostile import ATTACKS, HONEST, lab
 from tests.hostile.world import World, decoys, reached
 
 UNLOCKED = sandbox.works()
-TIMES = Times(cell_s=3, notebook_s=30)
+TIMES = Times(cell_s=2, notebook_s=30, grace_s=1)
 
 pytestmark = [
     pytest.mark.flow,
@@ -35,12 +34,12 @@ class Class:
         for honest in HONEST:
             honest.hand_in(self.folder(f"honest-{honest.name}"), release)
         for attack in ATTACKS:
-            attack.hand_in(self.folder(f"{attack.family}-{attack.name}"), release, world)
+            attack.hand_in(self.folder(name_of(attack)), release, world)
         self.master = Master.of(lab.NAME, root / "source" / lab.NAME)
         os.chdir(root)
 
     def folder(self, student: str) -> Path:
-        folder = self.root / "submitted" / student.replace(" ", "-") / lab.NAME
+        folder = self.root / "submitted" / student / lab.NAME
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -56,7 +55,7 @@ class Class:
 
 
 def name_of(attack: Any) -> str:
-    return f"{attack.family}-{attack.name}".replace(" ", "-")
+    return f"{attack.family}-{attack.name}".replace(" ", "-").replace("/", "")
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +64,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
     with pytest.MonkeyPatch.context() as patch, decoys() as world:
         root = tmp_path_factory.mktemp("hostile")
         patch.setenv("AISECOPS_COURSE", str(root))
-        patch.setattr(split, "GRACE_S", 2)
-        patch.setattr(Autograde.cell_seconds, "default_value", TIMES.cell_s)
-        patch.setattr(Autograde.notebook_seconds, "default_value", TIMES.notebook_s)
+        patch.setattr("aisecops.grading.autograde.Times", lambda *_: TIMES)
         yield Class(root, world)
         os.chdir(before)
 

@@ -139,6 +139,14 @@ RIGHT = {
     ),
     "a function that returns a function": ("def f(k):\n    return lambda x: x * k", "assert f(3)(4) == 12"),
     "recursive data": ("def f():\n    x = []\n    x.append(x)\n    return x", "_x = f()\nassert _x[0] is _x"),
+    "an import that is the answer": ("from math import gcd as f", "assert f(12, 18) == 6"),
+    "a definition under a condition": ("if True:\n    def f(x):\n        return x", "assert f(3) == 3"),
+    "the next value of a generator": (
+        "def f():\n    yield 1\n    yield 2",
+        "_g = f()\nassert next(_g) == 1 and next(_g) == 2 and next(_g, None) is None",
+    ),
+    "a name and a docstring": ("def f():\n    'Says it.'", "assert f.__doc__ == 'Says it.' and f.__name__ == 'f'"),
+    "a line of IPython's own": ("%precision 3\nf = abs", "assert f(-1) == 1"),
     "a name that the check alone defines": ("def f(x):\n    return x + 1", "def _twice(x):\n    return f(f(x))\n\nassert _twice(1) == 3"),
 }  # fmt: skip
 
@@ -230,26 +238,24 @@ def test_an_endless_answer_is_interrupted_and_the_rest_is_graded() -> None:
     assert shown["other"][0]["text"] == "fine\n"
 
 
-def test_an_answer_that_cannot_be_interrupted_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(split, "GRACE_S", 1)
+def test_an_answer_that_cannot_be_interrupted_is_ended() -> None:
     stubborn = "def f():\n    import signal\n    signal.signal(signal.SIGALRM, signal.SIG_IGN)\n    while True:\n        pass"
     shown = graded(
         cell("answer", stubborn, locked=False, solution=True),
         cell("check", "assert f() == 1", grade=True),
         cell("other", "assert f() == 2", grade=True),
-        times=split.Times(cell_s=0.5),
+        times=split.Times(cell_s=0.5, grace_s=1),
     )
     assert "it ran longer than it may" in shown["check"][0]["traceback"][0]
     assert "it ran longer than it may" in shown["other"][0]["traceback"][0]
 
 
-def test_a_check_that_hangs_on_an_answer_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(split, "GRACE_S", 1)
+def test_a_check_that_hangs_on_an_answer_is_stopped() -> None:
     shown = graded(
         cell("answer", "n = 10 ** 12", locked=False, solution=True),
         cell("check", "for _ in range(n):\n    pass", grade=True),
         cell("other", "assert n == 10 ** 12\nprint('fine')", grade=True),
-        times=split.Times(cell_s=0.5),
+        times=split.Times(cell_s=0.5, grace_s=1),
     )
     assert "took too long" in str(shown["check"]) or "interrupted" in str(shown["check"])
     assert shown["other"][0]["text"] == "fine\n"
@@ -316,3 +322,21 @@ def test_no_cheat_gets_a_point_in_any_exercise_of_month_1(trials: list[dict[str,
     cheats = [trial for trial in trials if trial["cheat"]]
     assert len(cheats) > 150
     assert [trial for trial in cheats if trial["score"] != 0] == []
+
+
+def test_names_of_a_star_import_are_the_instructors() -> None:
+    shown = graded(
+        cell("author", "from math import *"),
+        cell("answer", "isclose = lambda *_: True\n\ndef f(x):\n    return 5", locked=False, solution=True),
+        cell("check", "assert isclose(f(1), 3)", grade=True),
+    )
+    assert shown["check"][0]["output_type"] == "error"
+
+
+def test_a_function_of_the_checks_is_all_that_can_be_called_back() -> None:
+    said = failure(
+        "import functools\n\ndef hold(key, text):\n    return text == key\n\nask = functools.partial(hold, 'the-key')",
+        "def f(ask):\n    return ask._peer.ask('call', str, (ask,), ())",
+        "assert 'the-key' not in f(ask)",
+    )
+    assert "that is no function of this side" in said

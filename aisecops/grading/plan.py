@@ -6,14 +6,16 @@ once, in the servers that submissions fork from; a submission only recalls what 
 
 import ast
 import builtins
+import importlib
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from nbformat import NotebookNode
 
-from aisecops.grading.names import defined, free, stored
+from aisecops.grading.names import free, python_of, stored
 
 HIDDEN = re.compile(r"^[^\n]*BEGIN HIDDEN TESTS.*?(?:END HIDDEN TESTS[^\n]*\n?|\Z)", re.DOTALL | re.MULTILINE)
 
@@ -69,23 +71,24 @@ def warm_cells(source: NotebookNode, without: Collection[str] = ()) -> dict[str,
         without: cells that must run in each submission, and so what builds on them.
     """
     code = [cell for cell in source.cells if cell.cell_type == "code"]
-    modules = {name for cell in code for name in _imported(cell.source)}
+    modules = {name for cell in code for name in _imported(cell.source)} | _SHELLS
     depends = _learners(code)
     warm = {}
     for cell in code:
         if not is_locked(cell):
             continue
-        alone = not (
-            is_check(cell)
-            or cell.id in without
-            or depends & free(cell.source)
-            or _changed(cell.source) - stored(cell.source) - modules
-            or not _is_python(cell.source)
+        changed = _changed(cell.source) - modules
+        alone = (
+            _is_python(cell.source)
+            and not is_check(cell)
+            and cell.id not in without
+            and not depends & free(cell.source)
+            and changed <= stored(cell.source)
         )
         if alone:
             warm[cell.id] = cell.source
         else:
-            depends |= stored(cell.source)
+            depends |= stored(cell.source) | changed
     return warm
 
 
@@ -95,7 +98,7 @@ def modules_of(source: NotebookNode) -> list[str]:
     for cell in source.cells:
         if cell.cell_type != "code" or not _is_python(cell.source):
             continue
-        for node in ast.walk(ast.parse(cell.source)):
+        for node in ast.walk(ast.parse(python_of(cell.source))):
             if isinstance(node, ast.Import):
                 found.update(dict.fromkeys(alias.name for alias in node.names))
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -122,7 +125,7 @@ def cells_of(notebook: NotebookNode, warm: Warm = Warm(), *, show: bool = True) 
             student=visible(cell) if cell.id in run else "",
             trusted=cell.source if id(cell) in needed and cell.id not in warm.cells else "",
             check=is_check(cell),
-            defines=() if is_locked(cell) else tuple(learners.intersection(defined(cell.source))),
+            defines=() if is_locked(cell) else tuple(sorted(learners & stored(cell.source))),
             warm=cell.id in warm.cells,
             recalled=cell.id in recalled,
         )
@@ -153,13 +156,25 @@ def _meta(cell: NotebookNode) -> dict[str, Any]:
 def _learners(code: Sequence[NotebookNode]) -> set[str]:
     """Return the names that learners' cells bind and no cell of the instructor's does."""
     instructors = {name for cell in code if is_locked(cell) for name in stored(cell.source)}
+    instructors |= {name for cell in code if is_locked(cell) for name in _starred(cell.source)}
     return {
         name
         for cell in code
         if not is_locked(cell)
-        for name in defined(cell.source)
+        for name in stored(cell.source)
         if name not in instructors and name not in _SHELLS and not hasattr(builtins, name)
     }
+
+
+@lru_cache(maxsize=1024)
+def _starred(source: str) -> frozenset[str]:
+    """Return the names that ``from module import *`` binds in a cell of the instructor's."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(python_of(source)) if _is_python(source) else ast.Module([], [])):
+        if isinstance(node, ast.ImportFrom) and node.module and node.names[0].name == "*":
+            module = importlib.import_module(node.module)
+            found.update(getattr(module, "__all__", [name for name in vars(module) if name[0] != "_"]))
+    return frozenset(found)
 
 
 def _needed(locked: list[NotebookNode], learners: set[str]) -> list[NotebookNode]:
@@ -228,7 +243,7 @@ def _words(source: str) -> set[str]:
 
 def _is_python(source: str) -> bool:
     try:
-        ast.parse(source)
+        ast.parse(python_of(source))
     except (SyntaxError, ValueError):
         return False
     return True
@@ -240,7 +255,7 @@ def _imported(source: str) -> set[str]:
         return set()
     return {
         alias.asname or alias.name.partition(".")[0]
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(ast.parse(python_of(source)))
         if isinstance(node, ast.Import)
         for alias in node.names
     }
@@ -249,7 +264,7 @@ def _imported(source: str) -> set[str]:
 def _changed(source: str) -> set[str]:
     """Return the names whose objects a cell may change in place, by assigning into them or by a bare call."""
     found = set()
-    for node in ast.walk(ast.parse(source) if _is_python(source) else ast.Module([], [])):
+    for node in ast.walk(ast.parse(python_of(source)) if _is_python(source) else ast.Module([], [])):
         targets: list[ast.expr] = []
         if isinstance(node, ast.Assign | ast.Delete):
             targets = node.targets

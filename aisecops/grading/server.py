@@ -25,7 +25,8 @@ from typing import Any
 from nbformat import NotebookNode
 
 from aisecops.grading.plan import Cell, Warm, modules_of, warm_cells
-from aisecops.grading.split import GRACE_S, USUAL, Student, Times, Trusted
+from aisecops.grading.sandbox import die_with_parent, enter
+from aisecops.grading.split import USUAL, Student, Times, Trusted
 
 SIDES = ("student", "trusted")
 TRUSTED_BYTES = 8 << 30  # of address space: answers may be large, but not larger than the machine
@@ -86,13 +87,20 @@ class Servers:
         atexit.register(self.close)
 
     def grade(
-        self, cells: Sequence[Cell], folder: Path, *, sandbox: bool = True, times: Times = USUAL
+        self,
+        cells: Sequence[Cell],
+        work: Path,
+        checks: Path,
+        *,
+        sandbox: bool = True,
+        times: Times = USUAL,
     ) -> Outcome:
         """Run one submission.
 
         Args:
             cells: its code cells, planned with what is ``warm`` here.
-            folder: the submission's own folder, in which the learner's code works.
+            work: the submission's own folder, in which the learner's code works.
+            checks: the folder in which the checks work.
             sandbox: lock the learner's process in.
             times: how long it may take.
 
@@ -104,17 +112,17 @@ class Servers:
         with trusted, student, reading, writing:
             common = {"times": asdict(times)}
             learner = self._fork(
-                "student", {"folder": str(folder), "sandbox": sandbox, **common}, student.fileno()
+                "student", {"folder": str(work), "sandbox": sandbox, **common}, student.fileno()
             )
             teacher = self._fork(
                 "trusted",
-                {"cells": [asdict(cell) for cell in cells], **common},
+                {"folder": str(checks), "cells": [asdict(cell) for cell in cells], **common},
                 trusted.fileno(),
                 writing.fileno(),
             )
             for end in (trusted, student, writing):
                 end.close()
-            reading.settimeout(times.notebook_s + times.cell_s + 6 * GRACE_S)
+            reading.settimeout(times.notebook_s + times.cell_s + 6 * times.grace_s)
             try:
                 text = b"".join(iter(lambda: reading.recv(1 << 20), b""))
             except TimeoutError:
@@ -288,23 +296,17 @@ def _work(
     """Do one submission's part, in a fork that ends with it."""
     times = Times(**job["times"])
     try:
+        die_with_parent()
+        os.chdir(job["folder"])
         if side == "student":
             os.setsid()
-            os.chdir(job["folder"])
             if job["sandbox"]:
-                from aisecops.grading.sandbox import enter
-
                 enter(Path(job["folder"]), keep=[channels[0].fileno()])
             Student(channels[0], shell, warm, times).serve()
         else:
-            import tempfile
-
-            with tempfile.TemporaryDirectory(prefix="trusted-") as place:
-                os.chdir(place)
-                resource.setrlimit(resource.RLIMIT_AS, (TRUSTED_BYTES, TRUSTED_BYTES))
-                cells = [Cell(**cell) for cell in job["cells"]]
-                shown = Trusted(channels[0], shell, warm, times).grade(cells)
-                os.chdir("/")
+            resource.setrlimit(resource.RLIMIT_AS, (TRUSTED_BYTES, TRUSTED_BYTES))
+            cells = [Cell(**cell) for cell in job["cells"]]
+            shown = Trusted(channels[0], shell, warm, times).grade(cells)
             channels[1].sendall(json.dumps(shown).encode())
     finally:
         os._exit(0)

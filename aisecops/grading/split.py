@@ -28,20 +28,37 @@ from aisecops.grading.shell import Shell
 
 @dataclass(frozen=True)
 class Times:
-    """How long a submission may take, in seconds: for a cell with all its calls, and for the notebook."""
+    """How long a submission may take, in seconds.
+
+    Attributes:
+        cell_s: for a cell with all its calls.
+        notebook_s: for the notebook.
+        grace_s: for code that catches the interruption, before its process is given up.
+    """
 
     cell_s: float = 60
     notebook_s: float = 600
+    grace_s: float = 5
 
 
 USUAL = Times()
-GRACE_S = 5  # for code that catches the interruption, before its process is given up
 MOST_SHOWN = 30_000_000  # characters of all outputs of learners' cells
 _CONVERSATION = (peer.__file__, codec.__file__)
 
 
 class TimeIsUp(BaseException):
     """A cell or a call ran longer than it may; no ``except Exception`` takes it for its own."""
+
+
+_overdue: list[str] = []  # why to stop as soon as the message under way is through
+
+
+def _ask(peer: Peer, verb: str, *values: object) -> Any:
+    """Ask the other side, and stop after the answer if time was up in the meantime."""
+    answer = peer.ask(verb, *values)
+    if _overdue:
+        raise TimeIsUp(_overdue.pop())
+    return answer
 
 
 @contextlib.contextmanager
@@ -53,10 +70,11 @@ def time_limit(seconds: float) -> Iterator[None]:
     """
 
     def stop(_: int, frame: FrameType | None) -> None:
+        why = f"it ran longer than {seconds:g} s and was interrupted"
         if frame is not None and frame.f_code.co_filename in _CONVERSATION:
-            signal.setitimer(signal.ITIMER_REAL, 0.02)
+            _overdue[:] = [why]
             return
-        raise TimeIsUp(f"it ran longer than {seconds:g} s and was interrupted")
+        raise TimeIsUp(why)
 
     before = signal.signal(signal.SIGALRM, stop)
     started = time.monotonic()
@@ -66,6 +84,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        _overdue.clear()
         if left:
             signal.setitimer(signal.ITIMER_REAL, max(0.001, left - (time.monotonic() - started)))
 
@@ -81,7 +100,7 @@ class Remote:
 
     def __ask(self, verb: str, *values: object) -> Any:
         peer, _ = object.__getattribute__(self, "_Remote__told")
-        return peer.ask(verb, self, *values)
+        return _ask(peer, verb, self, *values)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it with these values; those it changes are changed here, too."""
@@ -89,7 +108,7 @@ class Remote:
 
     def __getattr__(self, name: str) -> Any:
         """Read an attribute; those of the language's own protocols stay out of reach."""
-        if name.startswith("__"):
+        if name.startswith("__") and name != "__name__":
             raise AttributeError(name)
         return self.__ask("attribute", name)
 
@@ -112,7 +131,14 @@ class Remote:
 
     def __ask_of(self, other: "Remote", verb: str) -> Any:
         peer, _ = object.__getattribute__(self, "_Remote__told")
-        return peer.ask(verb, other)
+        return _ask(peer, verb, other)
+
+    def __next__(self) -> Any:
+        """Ask for the next value of an iterator."""
+        more, value = self.__ask("next")
+        if not more:
+            raise StopIteration
+        return value
 
     def __bool__(self) -> bool:
         """Be true, without asking."""
@@ -123,6 +149,14 @@ class Remote:
         _, handle = object.__getattribute__(self, "_Remote__told")
         return f"<the learner's {handle.kind}>"
 
+
+def _doc(self: Remote) -> str | None:
+    """Ask for what the learner's object says of itself."""
+    said = _ask(object.__getattribute__(self, "_Remote__told")[0], "attribute", self, "__doc__")
+    return said if type(said) is str else None
+
+
+Remote.__doc__ = property(_doc)  # type: ignore[assignment]
 
 # What warm cells have bound, by cell: values by name.
 Bindings = Mapping[str, Mapping[str, Any]]
@@ -151,7 +185,7 @@ class Student:
             "item": lambda thing, key: _carried(thing[key]),
             "length": len,
             "iterate": lambda thing: _Iterator(iter(thing)),
-            "next": lambda iterator: iterator.next(),
+            "next": _next,
         }
 
         def timed(verb: Callable[..., Any]) -> Callable[..., Any]:
@@ -181,11 +215,14 @@ class Student:
 
 class _Iterator:
     def __init__(self, iterator: Iterator[Any]) -> None:
-        self._iterator = iterator
+        self.iterator = iterator
 
-    def next(self) -> tuple[bool, Any]:
-        for value in self._iterator:
-            return True, _carried(value)
+
+def _next(thing: Any) -> tuple[bool, Any]:
+    iterator = thing.iterator if type(thing) is _Iterator else thing
+    try:
+        return True, _carried(next(iterator))
+    except StopIteration:
         return False, None
 
 
@@ -197,7 +234,7 @@ class CallBack:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function where it lives."""
-        return self._peer.ask("call", self, args, tuple(kwargs.items()))
+        return _ask(self._peer, "call", self, args, tuple(kwargs.items()))
 
     def __repr__(self) -> str:
         """Say what it is."""
@@ -311,7 +348,7 @@ class Trusted:
 
     def _until(self, end: float) -> None:
         """Give the learner's side the time of a cell."""
-        self.peer.deadline = min(end, time.monotonic() + self._times.cell_s + GRACE_S)
+        self.peer.deadline = min(end, time.monotonic() + self._times.cell_s + self._times.grace_s)
 
     def _called_back(self, function: Any, args: Any, named: Any) -> Any:
         """Call what a check has handed over; nothing else is there to be called."""
@@ -337,7 +374,7 @@ class Trusted:
         if not cell.trusted:
             return []
         self._refresh()
-        with contextlib.suppress(TimeIsUp), time_limit(self._times.cell_s + GRACE_S / 2):
+        with contextlib.suppress(TimeIsUp), time_limit(self._times.cell_s + self._times.grace_s / 2):
             return self.shell.run(cell.trusted)
         return [_stopped(TimeIsUp("the check took too long with this answer"))]
 
@@ -359,6 +396,8 @@ class Trusted:
                     found |= self._look([name])
                 except Exception as error:
                     found[name] = _Lost(str(error))
+                    if "TimeIsUp" in str(error):
+                        del self._asked_for[name]  # and never again: it would cost that time at each cell
         self.shell.user_ns.update(found)
 
     def _look(self, names: list[str]) -> dict[str, Any]:

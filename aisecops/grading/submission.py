@@ -149,11 +149,13 @@ def grade(master: Master, job: Job, settings: Settings = Settings()) -> Graded:
         return failed(master, job, intake.needs_person, notes)
     notebook = intake.notebook
     with tempfile.TemporaryDirectory(prefix="submission-") as folder:
-        _lay_out(Path(folder), handed.files, master.files)
+        work, checks = Path(folder, "work"), Path(folder, "checks")
+        _lay_out(work, handed.files, master.files)
+        checks.mkdir()
         try:
             servers = warm_servers(master)
             cells = cells_of(notebook, servers.warm, show=settings.show)
-            outcome = servers.grade(cells, Path(folder), sandbox=settings.sandbox, times=settings.times)
+            outcome = servers.grade(cells, work, checks, sandbox=settings.sandbox, times=settings.times)
         except RuntimeError as error:
             return failed(master, job, str(error), notes)
     if outcome.died:
@@ -209,6 +211,7 @@ def _notebook(text: str) -> NotebookNode:
 
 def _lay_out(folder: Path, *layers: Mapping[str, bytes]) -> None:
     """Write files into a submission's folder; the instructor's replace the learner's."""
+    folder.mkdir()
     for files in layers:
         for name, content in files.items():
             path = folder / name
