@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from aisecops.grading.forks import Ended, Forks
-from aisecops.grading.shell import Shell
 from aisecops.grading.plan import HIDDEN, Cell, cells_of
+from aisecops.grading.shell import Shell
 from aisecops.grading.split import Student, Trusted
 from aisecops.quality.answers import Answer, load, load_cheats
 

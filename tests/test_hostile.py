@@ -17,7 +17,7 @@ from tests.hostile import ATTACKS, HONEST, lab
 from tests.hostile.world import World, decoys, reached
 
 UNLOCKED = sandbox.works()
-TIMES = Times(cell_s=2, notebook_s=30, grace_s=1)
+TIMES, SHORT = Times(cell_s=8, notebook_s=60, grace_s=2), Times(cell_s=2, notebook_s=20, grace_s=1)
 
 pytestmark = [
     pytest.mark.flow,
@@ -43,10 +43,10 @@ class Class:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def alone(self, student: str) -> Graded:
+    def alone(self, student: str, times: Times) -> Graded:
         """Grade one submission as if there were no other."""
         handed = collect(self.folder(student), lab.NAME)
-        return submission.grade(self.master, Job(student, handed), Settings(times=TIMES))
+        return submission.grade(self.master, Job(student, handed), Settings(times=times))
 
     def together(self) -> dict[str, Graded]:
         """Grade all in one batch."""
@@ -125,6 +125,10 @@ def test_graded_notebooks_are_whole_and_tell_no_secret(room: Class, graded: dict
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=name_of)
-def test_an_attack_alone_gets_what_it_deserves_and_reaches_nothing(attack: Any, room: Class) -> None:
-    judge(attack, room.alone(name_of(attack)))
+def test_an_attack_alone_gets_what_it_deserves_and_reaches_nothing(
+    attack: Any, room: Class, graded: dict[str, Graded]
+) -> None:
+    before = graded[name_of(attack)]
+    stopped = "took too long" in str(before.notes) or "gone or stopped" in str(before.suspicious)
+    judge(attack, room.alone(name_of(attack), SHORT if stopped else TIMES))
     assert reached(room.world) == []

@@ -58,7 +58,7 @@ class Autograde(StockAutograde):  # type: ignore[misc]
         config=True
     )
     show = Bool(
-        True,
+        False,
         help="Run the instructor's cells that only show what the answers do; they give no points.",
     ).tag(config=True)
     workers = Integer(

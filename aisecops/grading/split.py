@@ -343,7 +343,12 @@ class Trusted:
                 continue
             outputs = clean(mine) if cell.check else theirs  # what a check says may hold the learner's words
             room -= sum(map(size, outputs))
-            shown[cell.id] = [dict(output) for output in (outputs if cell.check or room > 0 else [_full()])]
+            shown[cell.id] = [
+                dict(output)
+                for output in (
+                    outputs if cell.check or room > 0 else [_note("(left out: the notebook shows too much)")]
+                )
+            ]
         return shown
 
     def _until(self, end: float) -> None:
@@ -363,6 +368,8 @@ class Trusted:
                 self.peer.ask("recall", cell.id)
             elif cell.student:
                 return clean(json.loads(self.peer.ask("run", cell.student)))
+            elif not cell.check and not cell.trusted:
+                return [_note("(not run for grading: this cell only shows what the answers do)")]
         except GoneError as error:
             return [_stopped(error)]
         except Exception:  # no JSON, or worse: a learner's process that tampers with the shell shows nothing
@@ -405,8 +412,8 @@ class Trusted:
         return {name: answer[name] for name in names if name in answer} if type(answer) is dict else {}
 
 
-def _full() -> NotebookNode:
-    return new_output("stream", name="stdout", text="(left out: the notebook shows too much)\n")
+def _note(text: str) -> NotebookNode:
+    return new_output("stream", name="stdout", text=f"{text}\n")
 
 
 def _stopped(error: BaseException) -> NotebookNode:

@@ -80,7 +80,7 @@ class Settings:
     """How to grade: in the sandbox or not, with the cells that only show something or not, for how long."""
 
     sandbox: bool = True
-    show: bool = True
+    show: bool = False
     times: Times = USUAL
 
 
