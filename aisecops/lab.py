@@ -20,7 +20,7 @@ def prepare() -> None:
     from aisecops import build
 
     root = course.root()
-    missing = [n for n in build.names(root) if not all((root / f).is_file() for f in build.files_of(n))]
+    missing = [n for n in build.all_names(root) if not all((root / f).is_file() for f in build.files_of(n))]
     if missing or not (root / build.CATALOGUE).is_file():
         build.build(missing)
     desk.open_month(desk.START)
@@ -30,7 +30,8 @@ def start(*, instructor: bool = False, port: int = 8888, browser: bool = True) -
     """Run JupyterLab until it is stopped, and print its address once it answers.
 
     Args:
-        instructor: serve the course root with nbgrader's formgrader, instead of the desk.
+        instructor: serve the course root with nbgrader's formgrader and the view of the class, instead of
+            the desk.
         port: the first port to try; a busy one moves on to the next.
         browser: open a browser if the machine has one.
 
@@ -38,6 +39,12 @@ def start(*, instructor: bool = False, port: int = 8888, browser: bool = True) -
         CourseError: the desk can't be laid out, or no port is free.
     """
     prepare()
+    if instructor:
+        from aisecops.cohort.notebook import lay_out
+
+        lay_out()
+    from aisecops.build import INSTRUCTOR
+
     root = course.root()
     served = root if instructor else course.desk()
     os.environ["AISECOPS_COURSE"] = str(root)
@@ -80,7 +87,7 @@ def start(*, instructor: bool = False, port: int = 8888, browser: bool = True) -
     server.identity_provider.token_generated = False
 
     def announce() -> None:
-        page = f"{server.connection_url}lab" + ("" if instructor else f"/tree/{desk.START}.ipynb")
+        page = f"{server.connection_url}lab/tree/{INSTRUCTOR if instructor else desk.START}.ipynb"
         token = server.identity_provider.token
         address = f"{page}?token={token}" if token else page
         print(f"\nAI SecOps Lab is running at\n\n    {address}\n\nStop it with Ctrl-C.", flush=True)

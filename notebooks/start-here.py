@@ -38,6 +38,11 @@ PhaseProgress()
 # - **Self-checked** points: the visible checks passed on your machine.
 # - **Graded** points: an instructor graded your work, hidden checks included.
 #
+# When you run a check, the time is noted in `time-on-task.json` in the month's folder: how often you ran the
+# checks of each exercise, when first and last, and how many minutes you were at it. The file is handed in with
+# the month, so that exercises which take too long can be improved. It gives and costs no points. You can read
+# it, and delete it before you hand in.
+#
 # The two are never mixed. Points say what you did. They do not say what you will do against an attacker who
 # has read the same course.
 #

@@ -17,6 +17,8 @@ from aisecops.roadmap import Roadmap
 from aisecops.roadmap import load as load_roadmap
 
 START = "start-here"
+INSTRUCTOR = "instructor"  # the view of a class, for whoever teaches it
+_WITHOUT_MONTH = (START, INSTRUCTOR)
 CATALOGUE = "release/exercises.json"
 
 
@@ -35,8 +37,15 @@ class Built:
 
 
 def names(course: Path | None = None) -> tuple[str, ...]:
-    """Return the names of all written notebooks, in the order of the course."""
-    return tuple(sorted(path.stem for path in ((course or root()) / "notebooks").glob("*.py")))
+    """Return the names of all written notebooks for learners, in the order of the course."""
+    found = {path.stem for path in ((course or root()) / "notebooks").glob("*.py")}
+    return tuple(sorted(found - {INSTRUCTOR}))
+
+
+def all_names(course: Path) -> tuple[str, ...]:
+    """Return the names of all written notebooks, the instructor's among them."""
+    own = (course / "notebooks" / f"{INSTRUCTOR}.py").is_file()
+    return (*names(course), INSTRUCTOR) if own else names(course)
 
 
 def build(
@@ -61,7 +70,7 @@ def build(
             exist; a source edited by hand. Nothing of that notebook is written then.
     """
     course = root()
-    written = names(course)
+    written = all_names(course)
     wanted = tuple(wanted)
     for name in wanted:
         if name not in written:
@@ -102,8 +111,8 @@ def report(results: list[Built], *, check: bool = False) -> list[str]:
 
 def files_of(name: str) -> tuple[str, ...]:
     """Return the generated files of a notebook, relative to the course root; the learner's is last."""
-    if name == START:
-        return (f"release/{START}.ipynb",)
+    if name in _WITHOUT_MONTH:
+        return (f"release/{name}.ipynb",)  # not a folder, so nbgrader takes it for no assignment
     return (f"source/{name}/{name}.ipynb", f"release/{name}/{name}.ipynb")
 
 
@@ -119,10 +128,10 @@ def _build_one(
     from aisecops.build.record import record as execute
 
     path = course / "notebooks" / f"{name}.py"
-    month = None if name == START else roadmap.month(name)
+    month = None if name in _WITHOUT_MONTH else roadmap.month(name)
     notebook = source(read(path, month), month, roadmap)
     target = course / files_of(name)[0]
-    has_outputs = name == START
+    has_outputs = month is None
     if month is not None:
         old = _read_notebook(target)
         if old is not None and not force and digest(old) != old.metadata.get("aisecops", {}).get("cells"):
@@ -151,7 +160,9 @@ def _catalogue(course: Path, roadmap: Roadmap, written: tuple[str, ...]) -> str:
     from aisecops.build.read import check_unique, read
 
     labs = [
-        read(course / "notebooks" / f"{name}.py", roadmap.month(name)) for name in written if name != START
+        read(course / "notebooks" / f"{name}.py", roadmap.month(name))
+        for name in written
+        if name not in _WITHOUT_MONTH
     ]
     check_unique(labs)
     return exercises.to_json(exercise for lab in labs for exercise in lab.exercises)

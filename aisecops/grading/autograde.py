@@ -9,6 +9,7 @@ submission can stop the others.
 import datetime
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from aisecops.grading.intake import Handed, collect
 from aisecops.grading.journal import Journal
 from aisecops.grading.sandbox import works
 from aisecops.grading.split import USUAL, Times
-from aisecops.grading.submission import Graded, Job, Master, Settings
+from aisecops.grading.submission import Graded, Job, Master, Settings, warm_servers
 from aisecops.grading.workers import here, on_cluster
 
 _WAIT_S = 3.0  # for how long a result waits for the gradebook at most
@@ -95,6 +96,8 @@ class Autograde(StockAutograde):  # type: ignore[misc]
         if self.sandbox and (missing := works()):
             raise CourseError(f"submissions cannot be locked in here: {missing}; see docs/grading.md")
         master = Master.of(month, self._folder(self.coursedir.source_directory, ".", month))
+        if not self.scheduler:  # meanwhile
+            threading.Thread(target=warm_servers, args=(master,), daemon=True).start()
         gradebook.introduce(self.coursedir.db_url, self.coursedir.course_id, master)
         journal = Journal(Path(self.coursedir.root), month)
         done: list[Step] = []

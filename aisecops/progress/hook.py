@@ -2,8 +2,12 @@
 
 JupyterLab passes the id of the cell that ran; the build made it the id of the check. No code in the
 notebook is needed. Grading, Validate and nbval pass no id, so they leave no trace.
+
+Each run also brings the month's ``time-on-task.json`` up to date, which is handed in with the month; see
+:mod:`aisecops.progress.times`.
 """
 
+import contextlib
 import os
 from functools import cache
 from pathlib import Path
@@ -11,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aisecops.exercises import Check, Exercise
+    from aisecops.progress.store import Store
 
 _LONGEST_REASON = 240
 
@@ -66,6 +71,7 @@ def _record(exercise: "Exercise", check: "Check", error: BaseException | None) -
     try:
         store.append(Event(SELF_CHECKED, check.cell, points, check.points, reason))
         notice = store.notice
+        _keep_times(exercise.notebook, store)
     except CourseError as trouble:
         notice = f"not recorded: {_text(trouble)}"
     automatic = [part for part in exercise.checks if not part.by_hand]
@@ -78,6 +84,14 @@ def _record(exercise: "Exercise", check: "Check", error: BaseException | None) -
             " · hidden checks run at grading"
         )
     return f"{line} · {notice}" if notice else line
+
+
+def _keep_times(notebook: str, store: "Store") -> None:
+    """Bring the times up to date. Nothing that a learner needs hangs on them, so trouble is not told."""
+    from aisecops.progress import times
+
+    with contextlib.suppress(Exception):
+        times.keep(notebook, store)
 
 
 def _reason(error: BaseException) -> str:
@@ -123,7 +137,5 @@ def _say_once(line: str) -> None:
 
 
 def _show_trouble(line: str) -> None:
-    import contextlib
-
     with contextlib.suppress(Exception):
         _show(line)

@@ -11,7 +11,7 @@ import os
 import re
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, astuple, dataclass, field
 from datetime import UTC, datetime
@@ -171,6 +171,21 @@ class Store:
         if not self.file.exists():
             return []
         return self._do(_all_tallies)
+
+    def times(self, source: str, cells: Iterable[str]) -> list[tuple[str, str]]:
+        """Return cell and time of each event of one source on some cells, in no certain order."""
+        if not self.file.exists():
+            return []
+        cells = sorted(cells)
+        query = f"SELECT cell, at FROM event WHERE source = ? AND cell IN ({','.join('?' * len(cells))})"
+
+        def select(database: sqlite3.Connection) -> list[tuple[str, str]]:
+            rows = database.execute(query, (source, *cells)).fetchall()
+            if not all(_is_time(at) for _, at in rows):
+                raise sqlite3.DatabaseError("it holds what was never written")
+            return rows
+
+        return self._do(select)
 
     def state(self) -> tuple[int, ...]:
         """Return a value that changes whenever any process has appended; costs two file lookups."""
