@@ -1,5 +1,6 @@
 """What a learner's cell shows, made safe to keep: it is data from a process that may lie."""
 
+import re
 from typing import Any
 
 from nbformat import NotebookNode
@@ -16,6 +17,9 @@ _TAGS = frozenset(
     {"b", "br", "caption", "code", "div", "em", "i", "li", "ol", "p", "pre", "span", "strong", "sub", "sup"}
     | {"table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul"}
 )
+# What a page with a graded notebook may hold, the instructor's text included.
+_PAGE_TAGS = _TAGS | {f"h{level}" for level in range(1, 7)}
+_PAGE_TAGS |= {"a", "blockquote", "dd", "del", "details", "dl", "dt", "hr", "img", "s", "summary"}
 _ATTRIBUTES = {"*": ["border", "class", "colspan", "rowspan"]}
 _CUT = f"\n… the rest is cut: a cell may show {MOST_TEXT:,} characters and {MOST_LINES:,} lines\n"
 
@@ -31,7 +35,11 @@ def clean(outputs: Any) -> list[NotebookNode]:
     kept: list[NotebookNode] = []
     room = MOST_CELL
     for output in outputs[:MOST_OUTPUTS]:
-        if (shown := _clean(output)) is not None and (room := room - size(shown)) > 0:
+        shown = _clean(output)
+        room -= size(shown) if shown is not None else 0
+        if room <= 0:
+            break
+        if shown is not None:
             kept.append(shown)
     return kept
 
@@ -66,7 +74,7 @@ def _safe(mime: str, value: Any) -> str | None:
 
         return str(bleach.clean(cut(value), tags=_TAGS, attributes=_ATTRIBUTES, strip=True))
     if mime in ("image/png", "image/jpeg") and len(value) <= MOST_PICTURE:
-        return "".join(character for character in value if character.isalnum() or character in "+/=")
+        return re.sub(r"[^A-Za-z0-9+/=]", "", value)
     return None
 
 
@@ -78,3 +86,30 @@ def cut(text: str, characters: int = MOST_TEXT, lines: int = MOST_LINES) -> str:
     whole = len(short) == len(text)
     short = short if short.isascii() else short.encode("utf-8", "replace").decode()
     return short if whole else short + _CUT
+
+
+def clean_page(html: str | bytes) -> str:
+    """Return a part of a page without anything that a browser would run; nbconvert calls it for each text.
+
+    Args:
+        html: what was made of a cell's text or output.
+    """
+    import bleach
+
+    return str(
+        bleach.clean(
+            html.decode() if isinstance(html, bytes) else html,
+            tags=_PAGE_TAGS,
+            attributes=_is_harmless,
+            protocols={"http", "https", "mailto", "data"},
+            strip=True,
+        )
+    )
+
+
+def _is_harmless(tag: str, name: str, value: str) -> bool:
+    if tag == "img" and name == "src":
+        return value.startswith(("data:image/png", "data:image/jpeg")) or ":" not in value
+    if tag == "a" and name == "href":
+        return not value.startswith("data:")
+    return name in ("alt", "class", "colspan", "id", "rowspan", "title")

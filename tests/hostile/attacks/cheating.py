@@ -358,7 +358,7 @@ cheat(
 )
 cheat(
     "rewritten outputs",
-    "looks for the shell's list of outputs in memory and empties it after each error",
+    "aims at any shell: looks for its list of outputs in memory and empties it after each error",
     """
     import gc
     def wipe(*args):

@@ -54,7 +54,7 @@ def seek(ask, low, high):
 """
     },
     BUT_ONE,
-    says="gone",
+    says="reaches for the system",
 )
 answers(
     "stops itself",
