@@ -36,9 +36,3 @@ from nbgrader.preprocessors import GetGrades  # noqa: E402
 from aisecops.grading.feedback import HideTests  # noqa: E402
 
 c.GenerateFeedback.preprocessors = [GetGrades, HideTests, CSSHTMLHeaderPreprocessor]
-
-# What learners write is shown in the instructor's browser: as text, never as a program.
-from aisecops.grading.display import clean_page  # noqa: E402
-
-c.HTMLExporter.sanitize_html = True
-c.HTMLExporter.filters = {"clean_html": clean_page}

@@ -19,8 +19,9 @@ import nbformat
 from nbformat import NotebookNode
 
 from aisecops.course import CourseError
+from aisecops.grading.display import as_text
 from aisecops.grading.intake import Handed, repair
-from aisecops.grading.plan import cells_of
+from aisecops.grading.plan import cells_of, is_locked
 from aisecops.grading.server import Servers
 from aisecops.grading.split import USUAL, Times
 from aisecops.grading.suspicious import suspicions
@@ -162,15 +163,13 @@ def grade(master: Master, job: Job, settings: Settings = Settings()) -> Graded:
         return failed(master, job, outcome.died, notes)
     _put_in(notebook, outcome.shown)
     notes += _interrupted(notebook)
-    return Graded(
-        job.student,
-        job.digest(master),
-        _written(notebook, notes),
-        _scores(notebook),
-        _unanswered(notebook),
-        notes,
-        suspicious=suspicions(notebook, _notebook(master.source)),
-    )
+    scores, unanswered = _scores(notebook), _unanswered(notebook)
+    suspicious = suspicions(notebook, _notebook(master.source))
+    for cell in notebook.cells:
+        if cell.cell_type != "code" and not is_locked(cell):
+            cell.source = as_text(cell.source)
+    text = _written(notebook, notes)
+    return Graded(job.student, job.digest(master), text, scores, unanswered, notes, suspicious=suspicious)
 
 
 _warm: dict[str, Servers] = {}
