@@ -48,8 +48,8 @@ cohort.waiting()
 #   weak: often a check asks for something the task does not say. Below 0, the weak do better than the strong.
 #   The line beside it is the 95 % interval of a bootstrap over learners: how far the number can be off in a
 #   class of this size.
-# - *Upper-lower* is the mean share in the best 27 % of the class less that in the weakest 27 %. It is shown
-#   from 37 learners on.
+# - *Upper-lower* is the mean share in the best 27 % of the class less that in the weakest 27 %, best and
+#   weakest by all other points. It is shown from 36 learners on.
 #
 # `n` is the number of learners an exercise is graded for. Below ten, nothing is claimed.
 #
@@ -109,7 +109,8 @@ pairs = cohort.similar()
 pairs.round(2) if len(pairs) else "No pair of answers is unusually similar."
 
 # %% [markdown]
-# The most similar pair, side by side. For another one write `cohort.compare("exercise", "ada", "bob")`.
+# The most similar pair, side by side. Lines that differ in names, texts or comments only are marked `≈`. For
+# another one write `cohort.compare("exercise", "ada", "bob")`.
 
 # %% scratch="compare"
 cohort.compare(*pairs.loc[0, ["exercise", "student", "other"]]) if len(pairs) else "Nothing to compare."

@@ -3,7 +3,8 @@
 #
 # **AI SecOps Lab** turns an 18-month roadmap, from DevSecOps engineer to AI SecOps specialist, into a
 # course that runs. One notebook a month: you attack a real system, measure what happened, defend it, and
-# attack the defence. This folder is your desk. Everything in it is yours and stays on this machine.
+# attack the defence. This folder is your desk. Everything in it is yours, and stays on this machine until
+# you hand in a month.
 #
 # ## Your next step
 #
@@ -38,13 +39,15 @@ PhaseProgress()
 # - **Self-checked** points: the visible checks passed on your machine.
 # - **Graded** points: an instructor graded your work, hidden checks included.
 #
-# When you run a check, the time is noted in `time-on-task.json` in the month's folder: how often you ran the
-# checks of each exercise, when first and last, and how many minutes you were at it. The file is handed in with
-# the month, so that exercises which take too long can be improved. It gives and costs no points. You can read
-# it, and delete it before you hand in.
-#
 # The two are never mixed. Points say what you did. They do not say what you will do against an attacker who
 # has read the same course.
+#
+# ## What you hand in
+#
+# A month's folder is handed in as a whole: the notebook, and `time-on-task.json` beside it. That file says how
+# often you ran the checks of each exercise, when first and last, and how many minutes you were at it. It shows
+# which exercises take longer than planned. It gives and costs no points. You can read it, and you can delete
+# it before you hand in.
 #
 # ## When something is wrong
 #

@@ -189,6 +189,12 @@ def test_the_best_and_the_weakest_27_percent_are_compared_whatever_their_order()
     assert np.isnan(upper_lower(np.ones(30), np.arange(30.0)))
 
 
+def test_the_upper_lower_index_does_not_count_the_item_itself() -> None:
+    points = pd.DataFrame({"heavy": [90.0 * (n % 2) for n in range(40)], "others": range(40)}, dtype=float)
+    found = statistics(points, pd.Series({"heavy": 90.0, "others": 39.0}))
+    assert abs(found.upper_lower["heavy"]) < 0.2
+
+
 def test_an_interval_holds_the_correlation_and_is_the_same_every_time() -> None:
     chance = np.random.default_rng(5)
     one = chance.normal(size=60)
@@ -476,11 +482,11 @@ def test_a_large_class_is_measured_by_a_sample() -> None:
 
 
 def test_two_answers_stand_side_by_side() -> None:
-    shown = compare("a = 1\nb = 2\nsame", "a = 1\nb = 3\nsame\n<b>more</b>", ("<ada>", "bob"))
+    shown = compare("a = 1\nb = 2\nsame", "a = 1\n\nb = 3\nsame  # yes\n<b>more</b>", ("<ada>", "bob"))
     assert shown.lines == (
         ("=", "a = 1", "a = 1"),
         ("≠", "b = 2", "b = 3"),
-        ("=", "same", "same"),
+        ("≈", "same", "same  # yes"),
         ("+", "", "<b>more</b>"),
     )
     page = shown._repr_html_()

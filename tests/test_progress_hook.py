@@ -1,10 +1,12 @@
 """The hook in every kernel: it records visible checks on the desk, says so in one line, and never gets in the way."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -15,7 +17,7 @@ from traitlets.config import Config
 
 from aisecops import progress
 from aisecops.build import build
-from aisecops.progress import hook
+from aisecops.progress import hook, times
 from aisecops.progress.store import SELF_CHECKED, Event, Store
 
 Run = Callable[..., str]
@@ -257,3 +259,66 @@ def test_the_room_offers_the_chart_and_nothing_else() -> None:
     assert progress.PhaseProgress.__name__ == "PhaseProgress"
     with pytest.raises(AttributeError, match="no attribute 'chart'"):
         progress.chart  # noqa: B018
+
+
+# Time on task
+
+
+def noted(notebook: Path) -> dict[str, Any]:
+    return json.loads((notebook.parent / "time-on-task.json").read_text(encoding="utf-8"))
+
+
+def test_each_check_run_is_noted_beside_the_notebook(notebook: Path, run: Run) -> None:
+    run("pass", "first")
+    run("assert 0", "first-2")
+    run("pass", "second")
+    told = noted(notebook)
+    assert (told["format"], told["notebook"], list(told["exercises"])) == (1, "month-01", ["first", "second"])
+    first = told["exercises"]["first"]
+    at = [event.at for event in Store().events()]
+    assert (first["runs"], first["first"], first["last"]) == (2, at[0], at[1])
+    assert [path.name for path in notebook.parent.iterdir()] == ["time-on-task.json"], "nothing half-written"
+
+
+def test_what_the_hook_notes_is_what_an_instructor_reads(notebook: Path, run: Run) -> None:
+    from aisecops.cohort.work import read_times
+
+    run("pass", "first")
+    run("pass", "first")
+    (time,) = read_times((notebook.parent / "time-on-task.json").read_bytes(), ["first", "second"])
+    assert (time.exercise, time.runs) == ("first", 2)
+
+
+def test_minutes_are_counted_from_check_to_check_and_a_pause_as_ten() -> None:
+    def at(minute: int, zone: str = "+00:00") -> str:
+        return f"2026-03-02T{10 + minute // 60}:{minute % 60:02}:00.000{zone}"
+
+    runs = [("a", at(0)), ("a", at(4)), ("b", at(10)), ("b", at(60)), ("a", at(63)), ("b", at(123, "+01:00"))]
+    # The last was at 11:03 as well, in another time zone.
+    assert times.times(reversed(runs)) == {
+        "a": {"runs": 3, "first": at(0), "last": at(63), "minutes": 7.0},
+        "b": {"runs": 3, "first": at(10), "last": at(123, "+01:00"), "minutes": 16.0},
+    }
+    assert times.times([]) == {}
+
+
+def test_a_time_that_cannot_be_noted_disturbs_nobody(
+    notebook: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    (notebook.parent / "time-on-task.json").mkdir()
+    assert run("pass", "second").endswith("hidden checks run at grading")
+    monkeypatch.setattr(times, "keep", broken)
+    assert run("pass", "second").endswith("hidden checks run at grading")
+    assert len(recorded()) == 2
+
+
+def test_no_folder_is_made_for_times(
+    notebook: Path, run: Run, course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook.parent.rmdir()
+    monkeypatch.setenv("JPY_SESSION_NAME", str(course / "workspace" / "copy" / "month-01.ipynb"))
+    assert run("pass", "second").startswith("✓ second")
+    assert not notebook.parent.exists()

@@ -54,6 +54,7 @@ def appender(file: Path, name: str, times: int) -> "subprocess.Popen[str]":
 def test_a_log_that_was_never_written_is_empty_and_leaves_no_file(store: Store) -> None:
     assert store.events() == []
     assert store.tallies() == []
+    assert store.times(SELF_CHECKED, ["rates"]) == []
     assert store.state() == ()
     assert not store.file.parent.exists()
 
@@ -73,6 +74,18 @@ def test_an_event_gets_a_time_and_a_name_of_its_own() -> None:
     assert one.at.endswith("+00:00")
     assert one.passed
     assert not Event(SELF_CHECKED, "rates", 3, 4).passed
+
+
+def test_times_are_those_of_the_source_and_the_cells_asked_for(store: Store) -> None:
+    store.append(
+        event(1), event(2, cell="leak"), event(3, cell="other"), event(4, source=SOURCES[1]), event(5)
+    )
+    assert sorted(store.times(SELF_CHECKED, ["leak", "rates", "leak"])) == [
+        ("leak", event(2).at),
+        ("rates", event(1).at),
+        ("rates", event(5).at),
+    ]
+    assert store.times(SELF_CHECKED, []) == []
 
 
 @settings(max_examples=25, deadline=None)

@@ -3,7 +3,8 @@
 An *item* is an exercise or one of its checks. Its *difficulty* is the mean share of its points that learners
 reached: 1 is easiest. Its *discrimination* is the correlation of its points with the points of all the other
 items (*corrected item-total correlation*; with itself in the total an item would agree with itself). The
-*upper-lower index* is the mean share in the best 27 % less that in the weakest 27 %, by total points.
+*upper-lower index* is the mean share in the best 27 % less that in the weakest 27 %, again by the points of
+all the other items.
 
 Sources: T. L. Kelley, The selection of upper and lower groups for the validation of test items, Journal of
 Educational Psychology 30 (1939), 17–24, for the 27 %. A. Kelava and H. Moosbrugger, Deskriptivstatistische
@@ -59,7 +60,7 @@ def statistics(points: "pd.DataFrame", most: "pd.Series[float]") -> "pd.DataFram
             "discrimination": correlation(own, rest),
             "low": low,
             "high": high,
-            "upper_lower": upper_lower(own / most[item], all_points),
+            "upper_lower": upper_lower(own / most[item], rest),
         }
     frame = pd.DataFrame.from_dict(rows, orient="index")
     frame["reading"] = [_reading(*row) for row in frame.itertuples(index=False)]
@@ -92,18 +93,16 @@ def interval(one: Array, other: Array) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def upper_lower(share: Array, total: Array) -> float:
+def upper_lower(share: Array, rest: Array) -> float:
     """Return the mean share of the best 27 % less that of the weakest 27 %.
 
-    NaN for groups below ten students. Students with the same total at a group's edge count in part, so that
+    NaN for groups below ten students. Students with the same points at a group's edge count in part, so that
     nothing hangs on their order.
     """
-    size = round(KELLEY * len(total))
+    size = round(KELLEY * len(rest))
     if size < FEWEST_IN_GROUP:
         return float("nan")
-    return float(
-        np.average(share, weights=_best(total, size)) - np.average(share, weights=_best(-total, size))
-    )
+    return float(np.average(share, weights=_best(rest, size)) - np.average(share, weights=_best(-rest, size)))
 
 
 def _best(total: Array, size: int) -> Array:

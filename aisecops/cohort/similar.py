@@ -19,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import zip_longest
 from zlib import crc32
 
 import numpy as np
@@ -218,7 +219,8 @@ class Comparison:
     Attributes:
         left: whose answer stands on the left.
         right: whose stands on the right.
-        lines: a mark (``=`` same, ``≠`` changed, ``−`` only left, ``+`` only right) and the two lines.
+        lines: a mark and the two lines. ``=`` means the same, ``≈`` the same but for names, texts, comments
+            and layout, ``≠`` changed, ``−`` only left, ``+`` only right.
     """
 
     left: str
@@ -226,7 +228,7 @@ class Comparison:
     lines: tuple[tuple[str, str, str], ...]
 
     def _repr_html_(self) -> str:
-        colours = {"=": "transparent", "≠": "#FDF0D0", "−": "#DCEBF7", "+": "#DCEBF7"}
+        colours = {"=": "white", "≈": "white", "≠": "#FDF0D0", "−": "#DCEBF7", "+": "#DCEBF7"}
         cell = "<td style='text-align:left;white-space:pre-wrap;font-family:monospace'>{}</td>"
         body = "".join(
             f"<tr style='background:{colours[mark]};color:black'><td>{mark}</td>"
@@ -238,24 +240,30 @@ class Comparison:
             f"<th style='text-align:left'>{html.escape(name)}</th>" for name in (self.left, self.right)
         )
         return (
-            "<table><caption>= the same line, ≠ changed, − only left, + only right</caption>"
+            "<table><caption>= the same line, ≈ but for names, texts, comments and layout, ≠ changed,"
+            " − only left, + only right</caption>"
             f"<tr><th></th>{head}</tr>{body}</table>"
         )
 
 
 def compare(left: str, right: str, names: tuple[str, str]) -> Comparison:
-    """Set two answers side by side, line by line.
+    """Set two answers side by side, line by line, without empty lines.
 
     Args:
         left: code.
         right: code.
         names: whose they are.
     """
-    one, other = ([line[:_MOST_WIDTH] for line in code.splitlines()[:_MOST_LINES]] for code in (left, right))
+    one, other = (
+        [line[:_MOST_WIDTH] for line in code.splitlines() if line.strip()][:_MOST_LINES]
+        for code in (left, right)
+    )
+    signs = [[tokens(line.strip()) for line in code] for code in (one, other)]
     lines: list[tuple[str, str, str]] = []
-    for kind, a, b, c, d in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
-        for n in range(max(b - a, d - c)):
-            has_left, has_right = a + n < b, c + n < d
-            mark = "=" if kind == "equal" else "≠" if has_left and has_right else "−" if has_left else "+"
-            lines.append((mark, one[a + n] if has_left else "", other[c + n] if has_right else ""))
+    for kind, a, b, c, d in SequenceMatcher(None, signs[0], signs[1], autojunk=False).get_opcodes():
+        for pair in zip_longest(one[a:b], other[c:d]):
+            mark = "−" if pair[1] is None else "+" if pair[0] is None else "≠"
+            if kind == "equal":
+                mark = "=" if pair[0] == pair[1] else "≈"
+            lines.append((mark, pair[0] or "", pair[1] or ""))
     return Comparison(*names, tuple(lines))

@@ -176,7 +176,7 @@ class Store:
         """Return cell and time of each event of one source on some cells, in no certain order."""
         if not self.file.exists():
             return []
-        cells = sorted(cells)
+        cells = sorted(set(cells))
         query = f"SELECT cell, at FROM event WHERE source = ? AND cell IN ({','.join('?' * len(cells))})"
 
         def select(database: sqlite3.Connection) -> list[tuple[str, str]]:
