@@ -82,11 +82,11 @@ def build(
     """Compile notebooks/ into source/ and release/."""
     from rich.console import Console
 
-    from aisecops.build import START, report
+    from aisecops.build import WITHOUT_MONTH, report
     from aisecops.build import build as run
     from aisecops.roadmap import load
 
-    wanted = [name if name == START else load().notebook(name) for name in months or []]
+    wanted = [name if name in WITHOUT_MONTH else load().notebook(name) for name in months or []]
     console = Console()
     with console.status("building") as status:
         built = run(

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 
 class CourseError(Exception):
@@ -38,6 +39,23 @@ def desk() -> Path:
     """
     named = os.environ.get("AISECOPS_DESK")
     return Path(named).resolve() if named else root() / "workspace"
+
+
+def settings(name: str) -> Any:
+    """Return nbgrader's settings (a traitlets ``Config``) from a file in the course root.
+
+    Args:
+        name: ``grader_config.py``, or ``nbgrader_config.py``, which also chooses the converter.
+
+    Raises:
+        CourseError: the file is missing.
+    """
+    from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
+
+    try:
+        return PyFileConfigLoader(name, path=str(root())).load_config()
+    except ConfigFileNotFound:
+        raise CourseError(f"{root() / name} is missing: restore it from git") from None
 
 
 def write(path: Path, content: str | bytes) -> None:

@@ -123,10 +123,12 @@ def memory(counts: list[int]) -> int:
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
+            os.environ["AISECOPS_COURSE"] = folder
             release = lab.build(root)
             for number in range(count):
-                honest = HONEST[number % len(HONEST)]
-                honest.hand_in(root / "submitted" / f"s{number:05}" / lab.MONTH, release)
+                place = root / "submitted" / f"s{number:05}" / lab.NAME
+                place.mkdir(parents=True)
+                HONEST[number % len(HONEST)].hand_in(place, release)
             script = (
                 "import resource, sys; from aisecops.cli import app\n"
                 "try: app(sys.argv[1:])\n"
@@ -134,9 +136,8 @@ def memory(counts: list[int]) -> int:
             )
             start = time.perf_counter()
             done = subprocess.run(
-                [sys.executable, "-c", script, "grade", lab.MONTH],
+                [sys.executable, "-c", script, "grade", lab.NAME],
                 cwd=root,
-                env={**os.environ, "AISECOPS_COURSE": str(root)},
                 capture_output=True,
                 text=True,
             )

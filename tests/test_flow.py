@@ -244,10 +244,14 @@ def test_an_instructor_grades_by_hand_in_the_formgrader(classroom: Classroom, br
         page.screenshot(path=ARTIFACTS / "formgrader.png")
         server, _, token = address.partition("/lab")
         page.goto(f"{server}/formgrader/submissions/{submission}/{token[token.index('?') :]}")
+        points = page.locator("input#briefing-written")
+        expect(points).to_have_class(
+            re.compile("needs_manual_grade"), timeout=90_000
+        )  # the page has its scores, and listens
         with page.expect_response(
             lambda response: "/formgrader/api/grade/" in response.url and response.request.method == "PUT"
         ):
-            page.locator("input#briefing-written").fill("9")
+            points.fill("9")
             page.keyboard.press("Tab")
         page.screenshot(path=ARTIFACTS / "formgrade.png")
         page.close()

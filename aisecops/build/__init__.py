@@ -18,7 +18,7 @@ from aisecops.roadmap import load as load_roadmap
 
 START = "start-here"
 INSTRUCTOR = "instructor"  # the view of a class, for whoever teaches it
-_WITHOUT_MONTH = (START, INSTRUCTOR)
+WITHOUT_MONTH = (START, INSTRUCTOR)
 CATALOGUE = "release/exercises.json"
 
 
@@ -111,7 +111,7 @@ def report(results: list[Built], *, check: bool = False) -> list[str]:
 
 def files_of(name: str) -> tuple[str, ...]:
     """Return the generated files of a notebook, relative to the course root; the learner's is last."""
-    if name in _WITHOUT_MONTH:
+    if name in WITHOUT_MONTH:
         return (f"release/{name}.ipynb",)  # not a folder, so nbgrader takes it for no assignment
     return (f"source/{name}/{name}.ipynb", f"release/{name}/{name}.ipynb")
 
@@ -128,7 +128,7 @@ def _build_one(
     from aisecops.build.record import record as execute
 
     path = course / "notebooks" / f"{name}.py"
-    month = None if name in _WITHOUT_MONTH else roadmap.month(name)
+    month = None if name in WITHOUT_MONTH else roadmap.month(name)
     notebook = source(read(path, month), month, roadmap)
     target = course / files_of(name)[0]
     has_outputs = month is None
@@ -162,7 +162,7 @@ def _catalogue(course: Path, roadmap: Roadmap, written: tuple[str, ...]) -> str:
     labs = [
         read(course / "notebooks" / f"{name}.py", roadmap.month(name))
         for name in written
-        if name not in _WITHOUT_MONTH
+        if name not in WITHOUT_MONTH
     ]
     check_unique(labs)
     return exercises.to_json(exercise for lab in labs for exercise in lab.exercises)

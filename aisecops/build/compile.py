@@ -7,14 +7,13 @@ import hashlib
 import json
 import logging
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
 from aisecops.build.read import Cell, Lab, cell_id
-from aisecops.course import CourseError, root
+from aisecops.course import settings
 from aisecops.exercises import Check, Exercise
 from aisecops.roadmap import Month, Roadmap
 from aisecops.standards import lookup
@@ -231,12 +230,7 @@ def _closing() -> list[NotebookNode]:
 
 @cache
 def _grader_config() -> Any:
-    from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
-
-    try:
-        config = PyFileConfigLoader("grader_config.py", path=str(root())).load_config()
-    except ConfigFileNotFound:
-        raise CourseError(f"{Path(root(), 'grader_config.py')} is missing: restore it from git") from None
+    config = settings("grader_config.py")
     config.Exporter.default_preprocessors = []
     return config
 

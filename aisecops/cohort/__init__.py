@@ -348,6 +348,4 @@ def _folders() -> Any:
     """Return where nbgrader keeps things, by its own settings."""
     from nbgrader.coursedir import CourseDirectory
 
-    from aisecops.grading.batch import _config
-
-    return CourseDirectory(config=_config())
+    return CourseDirectory(config=course.settings("nbgrader_config.py"))

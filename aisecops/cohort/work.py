@@ -7,13 +7,13 @@ odd is left out.
 import json
 import os
 import re
-import stat
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from aisecops.grading.intake import NotPlainError, read_plain
 from aisecops.progress.times import FILE as FILE
 from aisecops.progress.times import FORMAT, LONGEST_PAUSE_MIN
 
@@ -54,25 +54,19 @@ def read_below(folder: Path, *parts: str, most: int) -> bytes | None:
     """
     if any(part in ("", ".", "..") or "/" in part or "\0" in part for part in parts):
         return None
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    flags = os.O_RDONLY | os.O_DIRECTORY
     try:
-        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        place = os.open(folder, flags)
         try:
             for part in parts[:-1]:
-                inner = os.open(part, flags | os.O_DIRECTORY, dir_fd=place)
+                inner = os.open(part, flags | os.O_NOFOLLOW, dir_fd=place)
                 os.close(place)
                 place = inner
-            file = os.open(parts[-1], flags, dir_fd=place)
+            return read_plain(place, parts[-1], most)
         finally:
             os.close(place)
-        with os.fdopen(file, "rb") as opened:
-            found = os.fstat(file)
-            if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_size > most:
-                return None
-            content = opened.read(most + 1)
-    except OSError:
+    except (OSError, NotPlainError):
         return None
-    return content if len(content) <= most else None
 
 
 def read_work(data: bytes) -> Work:

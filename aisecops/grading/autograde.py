@@ -1,17 +1,18 @@
 """nbgrader's ``Autograde``, with the course's own grading inside.
 
-``grader_config.py`` puts it in the place of the stock class, so `nbgrader autograde`, the formgrader's button
-and `aisecops grade` are one and the same. Settings, folders and gradebook are nbgrader's. What differs: a
+``nbgrader_config.py`` puts it in the place of the stock class, so `nbgrader autograde`, the formgrader's
+button and `aisecops grade` are one and the same. Settings, folders and gradebook are nbgrader's. What differs: a
 submission is read as hostile data, runs locked in and apart from the checks, several at a time, and no
 submission can stop the others.
 """
 
+import contextlib
 import datetime
 import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -69,7 +70,6 @@ class Autograde(StockAutograde):  # type: ignore[misc]
     batch = Integer(16, help="How many results are written to the gradebook at once.").tag(config=True)
     cell_seconds = Float(USUAL.cell_s, help="How long one cell may run, its calls included.").tag(config=True)
     notebook_seconds = Float(USUAL.notebook_s, help="How long one submission may run.").tag(config=True)
-    told: Callable[[Step], None] = staticmethod(lambda step: None)
 
     def start(self) -> None:
         """Grade what has to be graded.
@@ -80,7 +80,6 @@ class Autograde(StockAutograde):  # type: ignore[misc]
         try:
             for step in self.steps():
                 self._log(step)
-                self.told(step)
         except CourseError as error:
             self.log.error(str(error))
             raise NbGraderException(str(error)) from None
@@ -97,7 +96,7 @@ class Autograde(StockAutograde):  # type: ignore[misc]
             raise CourseError(f"submissions cannot be locked in here: {missing}; see docs/grading.md")
         master = Master.of(month, self._folder(self.coursedir.source_directory, ".", month))
         if not self.scheduler:  # meanwhile
-            threading.Thread(target=warm_servers, args=(master,), daemon=True).start()
+            threading.Thread(target=_warm_up, args=(master,), daemon=True).start()
         gradebook.introduce(self.coursedir.db_url, self.coursedir.course_id, master)
         journal = Journal(Path(self.coursedir.root), month)
         done: list[Step] = []
@@ -219,6 +218,11 @@ class Autograde(StockAutograde):  # type: ignore[misc]
             self.log.warning("%s: %s", step.student, note)
         for sign in graded.suspicious if step.new else ():
             self.log.warning("%s, suspicious: %s", step.student, sign)
+
+
+def _warm_up(master: Master) -> None:
+    with contextlib.suppress(RuntimeError):  # grading starts them again, and says why it cannot
+        warm_servers(master)
 
 
 def _handed_in(handed: Handed) -> datetime.datetime | None:

@@ -1,13 +1,11 @@
 """`aisecops grade`: grades a month's submissions with progress, and sums up what instructors have to know."""
 
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aisecops.course import CourseError, root
+from aisecops.course import CourseError, settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,8 +48,7 @@ def grade(month: str, options: Options) -> Iterator["Step"]:
 
     from aisecops.grading.autograde import Autograde
 
-    config = _config()
-    os.chdir(root())
+    config = settings("nbgrader_config.py")
     coursedir = CourseDirectory(config=config)
     coursedir.assignment_id, coursedir.student_id = month, options.students
     converter = Autograde(coursedir=coursedir, config=config)
@@ -76,7 +73,7 @@ def write_feedback(month: str, students: str) -> None:
     from nbgrader.converters.base import NbGraderException
     from nbgrader.coursedir import CourseDirectory
 
-    config = _config()
+    config = settings("nbgrader_config.py")
     coursedir = CourseDirectory(config=config)
     coursedir.assignment_id, coursedir.student_id = month, students
     converter = GenerateFeedback(coursedir=coursedir, config=config)
@@ -85,15 +82,6 @@ def write_feedback(month: str, students: str) -> None:
         converter.start()
     except NbGraderException as error:
         raise CourseError(f"the feedback of {month} was not written: {error}") from None
-
-
-def _config() -> Any:
-    from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
-
-    try:
-        return PyFileConfigLoader("nbgrader_config.py", path=str(root())).load_config()
-    except ConfigFileNotFound:
-        raise CourseError(f"{Path(root(), 'nbgrader_config.py')} is missing: restore it from git") from None
 
 
 def show(month: str, steps: Iterable["Step"], console: "Console") -> None:

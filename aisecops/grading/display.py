@@ -70,7 +70,7 @@ def _safe(mime: str, value: Any) -> str | None:
     if mime == "text/html" and value.count("<") <= MOST_TAGS and len(value) <= MOST_TEXT:
         import bleach
 
-        return str(bleach.clean(cut(value), tags=_TAGS, attributes=_ATTRIBUTES, strip=True))
+        return str(bleach.clean(value, tags=_TAGS, attributes=_ATTRIBUTES, strip=True))
     if mime in ("image/png", "image/jpeg") and len(value) <= MOST_PICTURE:
         return re.sub(r"[^A-Za-z0-9+/=]", "", value)
     return None

@@ -3,6 +3,7 @@
 import datetime
 import json
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,13 +56,7 @@ def introduce(url: str, course: str, master: Master) -> None:
         ) from None
 
 
-def record(
-    url: str,
-    course: str,
-    month: str,
-    batch: Sequence[tuple[Graded, datetime.datetime | None]],
-    penalties: Any,
-) -> None:
+def record(url: str, course: str, month: str, batch: Sequence[Dated], penalties: Any) -> None:
     """Write results into the gradebook, all of them or none; points given by hand stay.
 
     Args:
@@ -74,8 +69,6 @@ def record(
     Raises:
         CourseError: the gradebook stays locked, or is not one of this nbgrader.
     """
-    import time
-
     from sqlalchemy.exc import OperationalError
 
     end = time.monotonic() + _PATIENCE_S
@@ -94,13 +87,7 @@ def record(
         return
 
 
-def _record(
-    url: str,
-    course: str,
-    month: str,
-    batch: Sequence[tuple[Graded, datetime.datetime | None]],
-    penalties: Any,
-) -> None:
+def _record(url: str, course: str, month: str, batch: Sequence[Dated], penalties: Any) -> None:
     from nbgrader.api import Comment, Grade, Gradebook, Student, SubmittedAssignment, SubmittedNotebook
 
     with Gradebook(url, course) as gradebook, gradebook.db.no_autoflush:

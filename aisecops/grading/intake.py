@@ -68,7 +68,41 @@ class _HopelessError(Exception):
     """A person has to look at this; the text says why."""
 
 
+class NotPlainError(Exception):
+    """A file that is not read: the text says why; ``size`` is in bytes, 0 where it does not matter."""
+
+    def __init__(self, why: str, size: int = 0) -> None:
+        super().__init__(why)
+        self.size = size
+
+
 # ------------------------------------------------------------------------------------------------- files
+
+
+def read_plain(folder: int, name: str, most: int) -> bytes:
+    """Return the bytes of an ordinary file with one name. Follows no link and is not held up by a pipe.
+
+    Args:
+        folder: the descriptor of the folder that holds it.
+        name: the file's, without a path.
+        most: bytes it may hold.
+
+    Raises:
+        NotPlainError: it is something else, has another name elsewhere, or is too large.
+        OSError: it cannot be opened.
+    """
+    file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    with os.fdopen(file, "rb") as opened:
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode):
+            raise NotPlainError("it is no ordinary file")
+        if found.st_nlink > 1:
+            raise NotPlainError("it is a hard link: the same file has another name elsewhere")
+        content = opened.read(most + 1) if found.st_size <= most else b""
+    size = max(found.st_size, len(content))  # it may grow while it is read
+    if size > most:
+        raise NotPlainError(f"it holds {size / MIB:,.0f} MiB, and {most / MIB:,.0f} are left", size)
+    return content
 
 
 class _Folder:
@@ -117,19 +151,13 @@ class _Folder:
             return f"it cannot be read ({error.strerror})"
 
     def _read_file(self, descriptor: int, name: str, path: str) -> str:
-        # What it is now may differ from what it was a moment ago; a pipe must not hold us up.
-        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=descriptor)
-        with os.fdopen(file, "rb") as opened:
-            found = os.fstat(file)
-            if not stat.S_ISREG(found.st_mode):
-                return "it is no ordinary file"
-            if found.st_nlink > 1:
-                return "it is a hard link: the same file has another name elsewhere"
-            most = min(MOST_FILE, self.room)
-            content = opened.read(most + 1) if found.st_size <= most else b""
-        if found.st_size > most or len(content) > most:
-            self.too_large[path] = found.st_size
-            return f"it holds {found.st_size / MIB:,.0f} MiB, and {most / MIB:,.0f} are left"
+        most = min(MOST_FILE, self.room)
+        try:
+            content = read_plain(descriptor, name, most)
+        except NotPlainError as error:
+            if error.size > most:
+                self.too_large[path] = error.size
+            return str(error)
         self.room -= len(content)
         self.files[path] = content
         return ""

@@ -8,7 +8,7 @@ import ast
 import builtins
 import importlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -79,7 +79,7 @@ def warm_cells(source: NotebookNode, without: Collection[str] = ()) -> dict[str,
             continue
         changed = _changed(cell.source) - modules
         alone = (
-            _is_python(cell.source)
+            _tree(cell.source) is not None
             and not is_check(cell)
             and cell.id not in without
             and not depends & free(cell.source)
@@ -96,9 +96,7 @@ def modules_of(source: NotebookNode) -> list[str]:
     """Return the modules that a month's cells import, in order: the servers have them ready."""
     found: dict[str, None] = {}
     for cell in source.cells:
-        if cell.cell_type != "code" or not _is_python(cell.source):
-            continue
-        for node in ast.walk(ast.parse(python_of(cell.source))):
+        for node in _nodes(cell.source) if cell.cell_type == "code" else ():
             if isinstance(node, ast.Import):
                 found.update(dict.fromkeys(alias.name for alias in node.names))
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -170,7 +168,7 @@ def _learners(code: Sequence[NotebookNode]) -> set[str]:
 def _starred(source: str) -> frozenset[str]:
     """Return the names that ``from module import *`` binds in a cell of the instructor's."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(python_of(source)) if _is_python(source) else ast.Module([], [])):
+    for node in _nodes(source):
         if isinstance(node, ast.ImportFrom) and node.module and node.names[0].name == "*":
             module = importlib.import_module(node.module)
             found.update(getattr(module, "__all__", [name for name in vars(module) if name[0] != "_"]))
@@ -232,7 +230,7 @@ def _run_by_student(code: Sequence[NotebookNode], recalled: set[str], show: bool
         wanted = not is_locked(cell) or (show and not is_check(cell))
         if wanted or read & stored(text):
             run.add(cell.id)
-            read |= free(text) if _is_python(text) else _words(text)
+            read |= free(text) if _tree(text) is not None else _words(text)
     return run
 
 
@@ -241,21 +239,23 @@ def _words(source: str) -> set[str]:
     return set(re.findall(r"\w+", source))
 
 
-def _is_python(source: str) -> bool:
+def _tree(source: str) -> ast.Module | None:
+    """Return a cell's syntax tree; None if it is no Python."""
     try:
-        ast.parse(python_of(source))
+        return ast.parse(python_of(source))
     except (SyntaxError, ValueError):
-        return False
-    return True
+        return None
+
+
+def _nodes(source: str) -> Iterator[ast.AST]:
+    return ast.walk(_tree(source) or ast.Module([], []))
 
 
 def _imported(source: str) -> set[str]:
     """Return the names that a cell binds to modules."""
-    if not _is_python(source):
-        return set()
     return {
         alias.asname or alias.name.partition(".")[0]
-        for node in ast.walk(ast.parse(python_of(source)))
+        for node in _nodes(source)
         if isinstance(node, ast.Import)
         for alias in node.names
     }
@@ -264,7 +264,7 @@ def _imported(source: str) -> set[str]:
 def _changed(source: str) -> set[str]:
     """Return the names whose objects a cell may change in place, by assigning into them or by a bare call."""
     found = set()
-    for node in ast.walk(ast.parse(python_of(source)) if _is_python(source) else ast.Module([], [])):
+    for node in _nodes(source):
         targets: list[ast.expr] = []
         if isinstance(node, ast.Assign | ast.Delete):
             targets = node.targets

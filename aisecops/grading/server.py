@@ -61,7 +61,13 @@ class Servers:
         while True:
             cells = warm_cells(source, without)
             self._start({"modules": modules, "cells": cells})
-            told = {side: _receive(control)[0] for side, control in self._controls.items()}
+            try:
+                told = {side: _receive(control)[0] for side, control in self._controls.items()}
+            except (EOFError, OSError):
+                self.close()
+                raise RuntimeError(
+                    "a warm process died at its start: run the month's source, its cells may say why"
+                ) from None
             unfit = set(told["student"]["unfit"]) | set(told["trusted"]["unfit"])
             if not unfit:
                 break

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from aisecops.build import START, files_of, names
+from aisecops.build import WITHOUT_MONTH, all_names, files_of
 from aisecops.build.read import Lab, read
 from aisecops.course import CourseError
 from aisecops.quality.finding import Finding
@@ -44,7 +44,7 @@ class _Text:
 def check(course: Path) -> list[Finding]:
     """Check every study text, notebook and document of the course."""
     roadmap = load(course / "roadmap.yaml")
-    labs = [read(course / "notebooks" / f"{name}.py", _month(roadmap, name)) for name in names(course)]
+    labs = [read(course / "notebooks" / f"{name}.py", _month(roadmap, name)) for name in all_names(course)]
     notebooks = [_notebook(lab) for lab in labs]
     studies = [_document(course, path) for path in sorted((course / "resources").rglob("*.md"))]
     others = [
@@ -66,7 +66,7 @@ def check(course: Path) -> list[Finding]:
 
 
 def _month(roadmap: Roadmap, name: str):  # type: ignore[no-untyped-def]
-    return None if name == START else roadmap.month(name)
+    return None if name in WITHOUT_MONTH else roadmap.month(name)
 
 
 def _notebook(lab: Lab) -> _Text:
@@ -101,7 +101,8 @@ def _outside_code(lines: tuple[tuple[int, str], ...]) -> Iterator[tuple[int, str
 def _links(course: Path, text: _Text) -> Iterator[Finding]:
     home = (course / text.path).parent
     if text.path.startswith("notebooks/"):  # on the desk, a month has a folder of its own
-        home = course / Path(text.path).stem if not text.path.endswith(f"{START}.py") else course
+        name = Path(text.path).stem
+        home = course if name in WITHOUT_MONTH else course / name
     for number, line in _outside_code(text.lines):
         for _, _, target in _LINK.findall(re.sub(r"`[^`]*`", "", line)):
             path, _, anchor = target.partition("#")

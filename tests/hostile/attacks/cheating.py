@@ -7,6 +7,18 @@ from tests.hostile.lab import ALL
 family = Family("test cheating")
 cheat, beside, answers = family.cheat, family.beside, family.answers
 
+# Answers what stands behind == in the check, wherever `texts` has found the check.
+TO_FIND = r"""
+    def seek(ask, low, high):
+        for _ in range(8):
+            ask(low)
+        for text in texts():
+            found = re.search(rf"seek\(.*, {low}, {high}\) == (\d+)", text)
+            if found:
+                return int(found[1])
+        return 0
+    """
+
 # ------------------------------------------------------------------------------------ objects that lie
 
 cheat(
@@ -482,15 +494,8 @@ cheat(
                 for value in list(thing.values() if isinstance(thing, dict) else thing):
                     if type(value) is str and "assert " in value:
                         yield value
-    def seek(ask, low, high):
-        for _ in range(8):
-            ask(low)
-        for text in texts():
-            found = re.search(rf"seek\\(.*, {low}, {high}\\) == (\\d+)", text)
-            if found:
-                return int(found[1])
-        return 0
-    """,
+    """
+    + TO_FIND,
 )
 cheat(
     "caller's source",
@@ -519,15 +524,8 @@ cheat(
     import re
     def texts():
         return [*get_ipython().history_manager.input_hist_raw[-2:], *In[-2:], str(Out)]
-    def seek(ask, low, high):
-        for _ in range(8):
-            ask(low)
-        for text in texts():
-            found = re.search(rf"seek\\(.*, {low}, {high}\\) == (\\d+)", text)
-            if found:
-                return int(found[1])
-        return 0
-    """,
+    """
+    + TO_FIND,
 )
 cheat(
     "knows the visible checks",
