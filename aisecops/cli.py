@@ -109,7 +109,7 @@ def grade(
     students: Annotated[str, typer.Option(help="Which students, as a pattern.", metavar="GLOB")] = "*",
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="How many submissions at the same time; all processors if not said."),
+        typer.Option(min=1, help="How many submissions at the same time; processors + 1 if not said."),
     ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="Grade on the Dask cluster at this address, such as tcp://host:8786.")

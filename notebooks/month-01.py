@@ -484,10 +484,11 @@ _got = leaked(_a, _b)
 assert set(_got) == {"4", "6"}, (
     f"mails 4 and 6 belong to campaigns that train knows; you returned {sorted(_got)}"
 )
-assert len(leaked(train, test)) == 0, "the split by campaign above has no leak, but you found one"
-print(
-    f"{len(leaked(*vendor_split(corpus))):,} of {len(vendor_split(corpus)[1]):,} mails in the vendor's test set leak"
-)
+_mails = corpus[["id", "campaign", "phish"]]
+_mine = _mails.loc[train.index], _mails.loc[test.index]
+assert len(leaked(*_mine)) == 0, "the split by campaign above has no leak, but you found one"
+_vendors = vendor_split(_mails)
+print(f"{len(leaked(*_vendors)):,} of {len(_vendors[1]):,} mails in the vendor's test set leak")
 ### BEGIN HIDDEN TESTS
 _rng = np.random.default_rng(3)
 for _n in (50, 600):
@@ -503,16 +504,17 @@ for _n in (50, 600):
 ### END HIDDEN TESTS
 
 # %% tests="leak" points=4
+_mails = corpus[["id", "campaign", "phish"]]
+_ids = sorted(corpus.id.tolist())
 for _share in (0.25, 0.6):
-    _train, _test = honest_split(corpus, _share, 1)
+    _train, _test = honest_split(_mails, _share, 1)
     assert not set(_train.campaign) & set(_test.campaign), "a campaign is on both sides of your split"
-    assert sorted([*_train.id, *_test.id]) == sorted(corpus.id), (
+    assert sorted(_train.id.tolist() + _test.id.tolist()) == _ids, (
         "every mail must be in train or in test, once"
     )
     assert abs(len(_test) / len(corpus) - _share) <= 0.05, (
         f"test should hold about {_share:.0%} of the mails, not {len(_test) / len(corpus):.0%}"
     )
-_mails = corpus[["id", "campaign", "phish"]]
 assert set(honest_split(_mails, 0.6, 1)[1].id) == set(_test.id), "the same seed must give the same split"
 assert set(honest_split(_mails, 0.6, 2)[1].id) != set(_test.id), "another seed must give another split"
 ### BEGIN HIDDEN TESTS
@@ -521,7 +523,7 @@ for _share, _seed in ((0.2, 4), (0.5, 9), (0.35, 123)):
     _again = honest_split(_mails, _share, _seed)[1]
     _other = honest_split(_mails, _share, _seed + 1)[1]
     assert not set(_train.campaign) & set(_test.campaign), "a campaign is on both sides of your split"
-    assert sorted([*_train.id, *_test.id]) == sorted(corpus.id), (
+    assert sorted(_train.id.tolist() + _test.id.tolist()) == _ids, (
         "every mail must be in train or in test, once"
     )
     assert abs(len(_test) / len(corpus) - _share) <= 0.05, (
@@ -656,7 +658,7 @@ for _present, _b, _t in (
     assert not _problem, f"mail with {sorted(_present)}, bias {_b}, threshold {_t}: {_problem}"
 ### BEGIN HIDDEN TESTS
 _rng = np.random.default_rng(21)
-for _k in range(60):
+for _k in range(40):
     _w = {f"w{j}": float(v) for j, v in enumerate(_rng.normal(0, 1, 40).round(2))}
     _present = {*_rng.choice(list(_w), 12, replace=False).tolist(), "unknown"}
     _b, _t = float(_rng.normal(0, 2)), float(_rng.choice([0.2, 0.5, 0.9]))
@@ -841,29 +843,29 @@ def _attack_results(mails, weights, bias, words, budget):
     return results
 
 
-_results = _attack_results(caught.text.iloc[:60:3], weights, bias, everyday, 150)
+_results = _attack_results(caught.text.iloc[:60:5], weights, bias, everyday, 150)
 _rate = np.mean([evaded for evaded, _, _ in _results])
 print(f"{len(_results)} mails: {_rate:.0%} get through")
 assert _rate >= 0.7, (
     f"only {_rate:.0%} of the mails get through; hint 1 says how to get most of them through with one question"
 )
 ### BEGIN HIDDEN TESTS
-_half = train.sample(frac=0.6, random_state=8)
+_half = train.sample(1500, random_state=8)
 _w2, _b2 = train_filter(_half.text, _half.phish)
 _words2 = everyday[::-1][:160]
-_results2 = _attack_results(caught.text.iloc[1::28], _w2, _b2, _words2, 150)
+_results2 = _attack_results(caught.text.iloc[1::56], _w2, _b2, _words2, 150)
 _rate = np.mean([evaded for evaded, _, _ in _results2])
 assert _rate >= 0.7, f"on another filter only {_rate:.0%} of the mails get through"
 _rng = np.random.default_rng(31)
 _w3 = {**weights, **dict(zip(everyday, _rng.normal(-0.4, 0.5, len(everyday)).tolist()))}
 _rate = np.mean(
-    [evaded for evaded, _, _ in _attack_results(caught.text.iloc[2::60], _w3, bias, everyday, 150)]
+    [evaded for evaded, _, _ in _attack_results(caught.text.iloc[2::100], _w3, bias, everyday, 150)]
 )
 assert _rate >= 0.7, (
     f"on another filter only {_rate:.0%} of the mails get through: ask the oracle, it may know other words than the filter above"
 )
 for _budget in (1, 2, 20):
-    _attack_results(caught.text.iloc[:6], weights, bias, everyday, _budget)
+    _attack_results(caught.text.iloc[:3], weights, bias, everyday, _budget)
 assert black_box(caught.text.iloc[0], make_oracle(150, {"zzz": 1.0}, 5.0), list(everyday), 150) is None, (
     "return None where no mail passes"
 )
@@ -1031,18 +1033,17 @@ assert _recall >= 0.88, (
 )
 ### BEGIN HIDDEN TESTS
 _rows_a, _rows_b = next(
-    GroupShuffleSplit(1, test_size=0.4, random_state=99).split(corpus, groups=corpus.campaign)
+    GroupShuffleSplit(1, train_size=0.4, test_size=0.2, random_state=99).split(corpus, groups=corpus.campaign)
 )
 # Every text backwards: the same task in words that nobody has seen.
-_backwards = corpus.assign(text=corpus.text.str[::-1])
-_a, _b = _backwards.iloc[_rows_a], _backwards.iloc[_rows_b]
+_a, _b = (corpus.iloc[_rows].assign(text=lambda mails: mails.text.str[::-1]) for _rows in (_rows_a, _rows_b))
 _w, _c = train_monotone(_a.text.tolist(), _a.phish.tolist())
 assert min(_w.values()) >= 0, "on other data a weight is negative"
 _recall = _at_fpr([score(text, _w, _c) for text in _b.text], _b.phish)[1]
 assert _recall >= 0.86, (
     f"trained on other mails it catches only {_recall:.0%} at 5 % false positives; learn from the texts that are given"
 )
-for _text in _b[_b.phish == 1].text.iloc[:40]:
+for _text in _b[_b.phish == 1].text.iloc[:20]:
     assert score(_text + " " + " ".join(everyday), _w, _c) >= score(_text, _w, _c) - 1e-9, (
         "adding words lowers the score"
     )
@@ -1084,7 +1085,7 @@ assert _reads_the_same(_text, _got) and words_of(_got) & {"urgent", "verify", "b
 assert obfuscate(_text, _toy, 0) == _text, "with no word to change, the text stays as it is"
 ### BEGIN HIDDEN TESTS
 _w0 = {word: max(value, 0.0) for word, value in weights.items()}
-for _text in caught.text.iloc[::15]:
+for _text in caught.text.iloc[::25]:
     for _filter, _most in ((_w0, 0), (_w0, 1), (_w0, 5), (_w0, 12), (weights, 5), (weights, 200)):
         _got = obfuscate(_text, {word: _filter.get(word, 0.0) for word in words_of(_text)}, _most)
         assert _reads_the_same(_text, _got), "change letters only into their LOOKALIKE; everything else stays"

@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 
 from aisecops.grading import sandbox
 from aisecops.grading.plan import Warm, cells_of, modules_of, warm_cells
-from aisecops.grading.server import Servers
+from aisecops.grading.server import Server
 from tests.test_split import cell
 
 LOCKED_IN = not sandbox.works()
@@ -68,26 +68,26 @@ def test_cells_that_only_show_can_be_left_out() -> None:
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
     untidy = (
         cell("thread", "import threading\nthread = threading.Thread(target=threading.Event().wait, daemon=True)\nthread.start()"),
         cell("alive", "running = thread.is_alive()"),
         cell("file", "Path('kept.txt').write_text('kept')"),
         cell("sees", "assert f(running) is True and f(Path('kept.txt').exists()) is True", grade=True),
     )  # fmt: skip
-    running = Servers(month(*SOURCE.cells, *untidy))
+    running = Server(month(*SOURCE.cells, *untidy))
     running.source = month(*SOURCE.cells, *untidy)  # type: ignore[attr-defined]
     yield running
     running.close()
 
 
-def run(servers: Any, tmp_path: Path, **changes: str) -> dict[str, list[dict[str, Any]]]:
-    notebook = nbformat.from_dict(servers.source)
+def run(server: Any, tmp_path: Path, **changes: str) -> dict[str, list[dict[str, Any]]]:
+    notebook = nbformat.from_dict(server.source)
     cells = [cell(c.id, changes.get(c.id, c.source), **_marks(c)) for c in notebook.cells]
     work, checks = tmp_path / "work", tmp_path / "checks"
     work.mkdir(), checks.mkdir()
-    planned = cells_of(month(*cells), servers.warm)
-    outcome = servers.grade(planned, work, checks, sandbox=LOCKED_IN)
+    planned = cells_of(month(*cells), server.warm)
+    outcome = server.grade(planned, work, checks, sandbox=LOCKED_IN)
     assert outcome.died == ""
     return dict(outcome.shown)
 
@@ -106,26 +106,24 @@ def errors(shown: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
     }
 
 
-def test_names_have_in_each_cell_the_values_that_they_have_in_a_notebook(
-    servers: Any, tmp_path: Path
-) -> None:
-    assert errors(run(servers, tmp_path)) == {}
+def test_names_have_in_each_cell_the_values_that_they_have_in_a_notebook(server: Any, tmp_path: Path) -> None:
+    assert errors(run(server, tmp_path)) == {}
 
 
-def test_cells_that_leave_threads_or_files_run_in_each_submission(servers: Any) -> None:
-    assert not {"thread", "alive", "file"} & set(servers.warm.cells)
-    assert {"imports", "data", "again"} <= set(servers.warm.cells)
+def test_cells_that_leave_threads_or_files_run_in_each_submission(server: Any) -> None:
+    assert not {"thread", "alive", "file"} & set(server.warm.cells)
+    assert {"imports", "data", "again"} <= set(server.warm.cells)
 
 
-def test_a_wrong_answer_fails_where_it_should(servers: Any, tmp_path: Path) -> None:
-    failed = errors(run(servers, tmp_path, answer="def f(x):\n    return None"))
+def test_a_wrong_answer_fails_where_it_should(server: Any, tmp_path: Path) -> None:
+    failed = errors(run(server, tmp_path, answer="def f(x):\n    return None"))
     assert set(failed) == {"check", "late", "sees"}
 
 
-def test_the_learners_side_has_never_seen_a_hidden_check(servers: Any, tmp_path: Path) -> None:
+def test_the_learners_side_has_never_seen_a_hidden_check(server: Any, tmp_path: Path) -> None:
     looks = (
         "import gc\n\ndef f(x):\n    return x\n\n"
         "print([t[:40] for t in gc.get_objects() if isinstance(t, str) and t.startswith('assert f(running)')])"
     )
-    shown = run(servers, tmp_path, answer=looks)
+    shown = run(server, tmp_path, answer=looks)
     assert shown["answer"][0]["text"].startswith("[]")

@@ -1,9 +1,9 @@
 """nbgrader's ``Autograde``, with the course's own grading inside.
 
 ``nbgrader_config.py`` puts it in the place of the stock class, so `nbgrader autograde`, the formgrader's
-button and `aisecops grade` are one and the same. Settings, folders and gradebook are nbgrader's. What differs: a
-submission is read as hostile data, runs locked in and apart from the checks, several at a time, and no
-submission can stop the others.
+button and `aisecops grade` are one and the same. Settings, folders and gradebook are nbgrader's. What
+differs: a submission is read as hostile data, runs locked in and apart from the checks, several at a time,
+and no submission can stop the others.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from aisecops.grading.intake import Handed, collect
 from aisecops.grading.journal import Journal
 from aisecops.grading.sandbox import works
 from aisecops.grading.split import USUAL, Times
-from aisecops.grading.submission import Graded, Job, Master, Settings, warm_servers
+from aisecops.grading.submission import Graded, Job, Master, Settings, warm_server
 from aisecops.grading.workers import here, on_cluster
 
 _WAIT_S = 3.0  # for how long a result waits for the gradebook at most
@@ -64,7 +64,8 @@ class Autograde(StockAutograde):  # type: ignore[misc]
         help="Run the instructor's cells that only show what the answers do; they give no points.",
     ).tag(config=True)
     workers = Integer(
-        len(os.sched_getaffinity(0)), help="How many submissions are graded at the same time."
+        len(os.sched_getaffinity(0)) + 1,  # one more, for the two sides of a submission wait for each other
+        help="How many submissions are graded at the same time.",
     ).tag(config=True)
     scheduler = Unicode("", help="Address of a Dask scheduler, whose workers grade instead.").tag(config=True)
     batch = Integer(16, help="How many results are written to the gradebook at once.").tag(config=True)
@@ -222,7 +223,7 @@ class Autograde(StockAutograde):  # type: ignore[misc]
 
 def _warm_up(master: Master) -> None:
     with contextlib.suppress(RuntimeError):  # grading starts them again, and says why it cannot
-        warm_servers(master)
+        warm_server(master)
 
 
 def _handed_in(handed: Handed) -> datetime.datetime | None:

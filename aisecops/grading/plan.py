@@ -1,7 +1,7 @@
 """What each side runs of a submission, and what both can run once for a whole batch.
 
 An instructor's cell that depends on no answer gives the same in every submission. Such *warm* cells run
-once, in the servers that submissions fork from; a submission only recalls what they bound.
+once, in the server that submissions fork from; a submission only recalls what they bound.
 """
 
 import ast
@@ -52,7 +52,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Warm:
-    """What the servers have run of a month.
+    """What the server has run of a month.
 
     Attributes:
         cells: the texts of the warm cells by id.
@@ -93,7 +93,7 @@ def warm_cells(source: NotebookNode, without: Collection[str] = ()) -> dict[str,
 
 
 def modules_of(source: NotebookNode) -> list[str]:
-    """Return the modules that a month's cells import, in order: the servers have them ready."""
+    """Return the modules that a month's cells import, in order: the server has them ready."""
     found: dict[str, None] = {}
     for cell in source.cells:
         for node in _nodes(cell.source) if cell.cell_type == "code" else ():
@@ -109,7 +109,7 @@ def cells_of(notebook: NotebookNode, warm: Warm = Warm(), *, show: bool = True) 
 
     Args:
         notebook: the submission; locked cells are the instructor's, hidden tests included.
-        warm: what the servers have run.
+        warm: what the server has run.
         show: run the instructor's cells that only show what the answers do.
     """
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]

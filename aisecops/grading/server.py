@@ -1,11 +1,14 @@
-"""A warm process for each side of split execution, which forks for each submission.
+"""A warm process that forks for both sides of split execution, for each submission.
 
-``python -m aisecops.grading.server student|trusted``, started by :class:`Servers`. A server is told the
-cells of a month that every submission runs alike, runs them once, and forks from there.
+``python -m aisecops.grading.server``, started by :class:`Server`. It is told the cells of a month that every
+submission runs alike, runs them once, and forks from there. Neither checks nor answers ever get into it: a
+fork for the trusted side is told the checks by whoever asked for it, and a fork for the learner's side starts
+from a process that has never seen one.
 """
 
 import atexit
 import contextlib
+import importlib
 import json
 import os
 import resource
@@ -28,10 +31,10 @@ from aisecops.grading.plan import Cell, Warm, modules_of, warm_cells
 from aisecops.grading.sandbox import die_with_parent, enter
 from aisecops.grading.split import USUAL, Student, Times, Trusted
 
-SIDES = ("student", "trusted")
 TRUSTED_BYTES = 8 << 30  # of address space: answers may be large, but not larger than the machine
 _LENGTH = struct.Struct("!I")
 _PARTING_MS = 500
+_MOST_DESCRIPTORS = 2
 _STACK = ("numpy", "pandas", "matplotlib.pyplot", "sklearn.linear_model", "networkx", "IPython.display")
 
 
@@ -48,49 +51,52 @@ class Outcome:
     died: str = ""
 
 
-class Servers:
-    """Both servers for one month, warm to it; several threads may use them at once.
+class Server:
+    """The warm process for one month; several threads may use it at once.
 
     Args:
         source: the month as the instructor has it.
+
+    Raises:
+        RuntimeError: it died at its start.
     """
 
     def __init__(self, source: NotebookNode) -> None:
-        modules = modules_of(source)
         without: set[str] = set()
         while True:
+            self._start()
             cells = warm_cells(source, without)
-            self._start({"modules": modules, "cells": cells})
-            try:
-                told = {side: _receive(control)[0] for side, control in self._controls.items()}
-            except (EOFError, OSError):
-                self.close()
-                raise RuntimeError(
-                    "a warm process died at its start: run the month's source, its cells may say why"
-                ) from None
-            unfit = set(told["student"]["unfit"]) | set(told["trusted"]["unfit"])
-            if not unfit:
+            told = self._warm_up({"modules": modules_of(source), "cells": cells})
+            if not told["unfit"]:
                 break
-            without |= unfit
+            without |= set(told["unfit"])
             self.close()
-        self._shown: dict[str, list[dict[str, Any]]] = told["student"]["shown"]
-        self.warm = Warm(cells, frozenset(told["student"]["steady"]))
+        self._shown: dict[str, list[dict[str, Any]]] = told["shown"]
+        self.warm = Warm(cells, frozenset(told["steady"]))
 
-    def _start(self, job: dict[str, Any]) -> None:
-        self._controls: dict[str, socket.socket] = {}
-        self._processes = []
+    def _start(self) -> None:
+        """Start the process, which imports what all months need."""
         self._turn = threading.Lock()
-        for side in SIDES:
-            here, there = socket.socketpair()
-            command = [sys.executable, "-m", "aisecops.grading.server", side, str(there.fileno())]
-            # The learner's side starts anew: it must not inherit what this process knows.
-            self._processes.append(
-                subprocess.Popen(command, pass_fds=[there.fileno()], stdin=subprocess.DEVNULL)
+        self._control, there = socket.socketpair()
+        with there:
+            # It starts anew: a learner's fork must not inherit what this process knows.
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "aisecops.grading.server", str(there.fileno())],
+                pass_fds=[there.fileno()],
+                stdin=subprocess.DEVNULL,
             )
-            there.close()
-            self._controls[side] = here
-            _send(here, job)
         atexit.register(self.close)
+
+    def _warm_up(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Have it run the month's warm cells; return what it tells of them."""
+        try:
+            _send(self._control, job)
+            return _receive(self._control)[0]
+        except (EOFError, OSError):
+            self.close()
+            raise RuntimeError(
+                "the warm process died at its start: run the month's source, its cells may say why"
+            ) from None
 
     def grade(
         self,
@@ -111,27 +117,25 @@ class Servers:
             times: how long it may take.
 
         Raises:
-            RuntimeError: a server died.
+            RuntimeError: the server died.
         """
         trusted, student = socket.socketpair()
-        reading, writing = socket.socketpair()
-        with trusted, student, reading, writing:
+        ours, theirs = socket.socketpair()
+        with trusted, student, ours, theirs:
             common = {"times": asdict(times)}
             learner = self._fork(
-                "student", {"folder": str(work), "sandbox": sandbox, **common}, student.fileno()
+                {"side": "student", "folder": str(work), "sandbox": sandbox, **common}, student.fileno()
             )
             teacher = self._fork(
-                "trusted",
-                {"folder": str(checks), "cells": [asdict(cell) for cell in cells], **common},
-                trusted.fileno(),
-                writing.fileno(),
+                {"side": "trusted", "folder": str(checks), **common}, trusted.fileno(), theirs.fileno()
             )
-            for end in (trusted, student, writing):
+            for end in (trusted, student, theirs):
                 end.close()
-            reading.settimeout(times.notebook_s + times.cell_s + 6 * times.grace_s)
+            ours.settimeout(times.notebook_s + times.cell_s + 6 * times.grace_s)
             try:
-                text = b"".join(iter(lambda: reading.recv(1 << 20), b""))
-            except TimeoutError:
+                _send(ours, {"cells": [asdict(cell) for cell in cells]})
+                text = b"".join(iter(lambda: ours.recv(1 << 20), b""))
+            except OSError:
                 text = b""
             for process in (teacher, learner):
                 _end(process)
@@ -140,29 +144,26 @@ class Servers:
         shown = {cell.id: self._shown[cell.id] for cell in cells if cell.recalled} | json.loads(text)
         return Outcome(shown)
 
-    def _fork(self, side: str, job: dict[str, Any], *descriptors: int) -> int:
-        """Have a server fork for a job; return a descriptor of the forked process."""
-        control = self._controls[side]
+    def _fork(self, job: dict[str, Any], *descriptors: int) -> int:
+        """Have the server fork for a job; return a descriptor of the forked process."""
         with self._turn:
             try:
-                _send(control, job, *descriptors)
-                (process,) = _receive(control)[1]
+                _send(self._control, job, *descriptors)
+                (process,) = _receive(self._control)[1]
             except (OSError, EOFError, ValueError):
-                raise RuntimeError(f"the warm {side} process died: grade again to go on") from None
+                raise RuntimeError("the warm process died: grade again to go on") from None
         return process
 
     @property
     def alive(self) -> bool:
-        """Whether both servers are still there."""
-        return all(process.poll() is None for process in self._processes)
+        """Whether it is still there."""
+        return self._process.poll() is None
 
     def close(self) -> None:
-        """End both servers."""
-        for control in self._controls.values():
-            control.close()
-        for process in self._processes:
-            process.terminate()
-            process.wait()
+        """End it."""
+        self._control.close()
+        self._process.terminate()
+        self._process.wait()
         atexit.unregister(self.close)
 
 
@@ -187,7 +188,7 @@ def _send(control: socket.socket, message: dict[str, Any], *descriptors: int) ->
 
 
 def _receive(control: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    head, descriptors, _, _ = socket.recv_fds(control, _LENGTH.size, len(SIDES))
+    head, descriptors, _, _ = socket.recv_fds(control, _LENGTH.size, _MOST_DESCRIPTORS)
     if not head:
         raise EOFError
     (size,) = _LENGTH.unpack(head)
@@ -200,7 +201,7 @@ def _receive(control: socket.socket) -> tuple[dict[str, Any], list[int]]:
     return json.loads(body), list(descriptors)
 
 
-def serve(side: str, control: socket.socket) -> None:
+def serve(control: socket.socket) -> None:
     """Warm up for a month, then fork for each submission, until the other end hangs up."""
     import gc
     import tempfile
@@ -211,8 +212,9 @@ def serve(side: str, control: socket.socket) -> None:
     with tempfile.TemporaryDirectory(prefix="warm-") as place:
         os.chdir(place)
         os.environ["TMPDIR"] = tempfile.tempdir = place
+        _import(_STACK)
         job, _ = _receive(control)
-        shell, told, warm = _warm_up(side, job["modules"], job["cells"])
+        shell, told, warm = _warm_up(job["modules"], job["cells"])
         os.chdir("/")
     tempfile.tempdir = None
     del os.environ["TMPDIR"]
@@ -230,7 +232,7 @@ def serve(side: str, control: socket.socket) -> None:
         if pid == 0:
             control.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _work(side, shell, warm, job, channels)
+            _work(shell, warm, job, channels)
         process = os.pidfd_open(pid)  # so that whoever asked can end it
         _send(control, {}, process)
         os.close(process)
@@ -239,23 +241,18 @@ def serve(side: str, control: socket.socket) -> None:
 
 
 def _warm_up(
-    side: str, modules: Sequence[str], cells: Mapping[str, str]
+    modules: Sequence[str], cells: Mapping[str, str]
 ) -> tuple[Any, dict[str, Any], dict[str, dict[str, Any]]]:
     """Run the warm cells; return the shell, what to tell of it, and what each cell has bound.
 
     A cell that fails, or leaves a thread, a process or a file behind, which no fork would have, is unfit.
     """
-    import importlib
-
     from aisecops.grading.names import stored
     from aisecops.grading.shell import Shell
 
-    for name in (*_STACK, *modules):
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
+    _import(modules)
     shell = Shell.instance()
-    if side == "student":
-        shell.run("%matplotlib inline")  # figures are for the learner's feedback
+    shell.run("%matplotlib inline")  # figures are for the learner's feedback
     shell.run("1 / 0")  # imports what errors need, before anything forks
     shown, warm, unfit = {}, {}, []
     threads, files = threading.active_count(), set(os.listdir())
@@ -279,6 +276,12 @@ def _warm_up(
     return shell, {"shown": shown, "steady": steady, "unfit": unfit}, warm
 
 
+def _import(modules: Sequence[str]) -> None:
+    for name in modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+
+
 def _has_children() -> bool:
     try:
         os.waitpid(-1, os.WNOHANG)
@@ -293,7 +296,6 @@ def _is_steady(value: Any) -> bool:
 
 
 def _work(
-    side: str,
     shell: Any,
     warm: dict[str, dict[str, Any]],
     job: dict[str, Any],
@@ -304,14 +306,16 @@ def _work(
     try:
         die_with_parent()
         os.chdir(job["folder"])
-        if side == "student":
+        if job["side"] == "student":
             os.setsid()
             if job["sandbox"]:
                 enter(Path(job["folder"]), keep=[channels[0].fileno()])
             Student(channels[0], shell, warm, times).serve()
         else:
             resource.setrlimit(resource.RLIMIT_AS, (TRUSTED_BYTES, TRUSTED_BYTES))
-            cells = [Cell(**cell) for cell in job["cells"]]
+            shell.run("%matplotlib agg")  # nobody sees the figures of checks
+            sys.modules["numpy"].random.seed()  # not the state that the learner's side has
+            cells = [Cell(**cell) for cell in _receive(channels[1])[0]["cells"]]
             shown = Trusted(channels[0], shell, warm, times).grade(cells)
             channels[1].sendall(json.dumps(shown).encode())
     finally:
@@ -319,4 +323,4 @@ def _work(
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], socket.socket(fileno=int(sys.argv[2])))
+    serve(socket.socket(fileno=int(sys.argv[1])))

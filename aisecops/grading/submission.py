@@ -22,7 +22,7 @@ from aisecops.course import CourseError
 from aisecops.grading.display import as_text
 from aisecops.grading.intake import Handed, repair
 from aisecops.grading.plan import cells_of, is_locked
-from aisecops.grading.server import Servers
+from aisecops.grading.server import Server
 from aisecops.grading.split import USUAL, Times
 from aisecops.grading.suspicious import suspicions
 
@@ -154,9 +154,9 @@ def grade(master: Master, job: Job, settings: Settings = Settings()) -> Graded:
         _lay_out(work, handed.files, master.files)
         checks.mkdir()
         try:
-            servers = warm_servers(master)
-            cells = cells_of(notebook, servers.warm, show=settings.show)
-            outcome = servers.grade(cells, work, checks, sandbox=settings.sandbox, times=settings.times)
+            server = warm_server(master)
+            cells = cells_of(notebook, server.warm, show=settings.show)
+            outcome = server.grade(cells, work, checks, sandbox=settings.sandbox, times=settings.times)
         except RuntimeError as error:
             return failed(master, job, str(error), notes)
     if outcome.died:
@@ -172,19 +172,19 @@ def grade(master: Master, job: Job, settings: Settings = Settings()) -> Graded:
     return Graded(job.student, job.digest(master), text, scores, unanswered, notes, suspicious=suspicious)
 
 
-_warm: dict[str, Servers] = {}
+_warm: dict[str, Server] = {}
 _warming = threading.Lock()
 
 
-def warm_servers(master: Master) -> Servers:
-    """Return the servers that are warm to a month; one pair is kept, for a batch is of one month."""
+def warm_server(master: Master) -> Server:
+    """Return the server that is warm to a month; one is kept, for a batch is of one month."""
     with _warming:
         key = master.digest
         if key not in _warm or not _warm[key].alive:
-            for servers in _warm.values():
-                servers.close()
+            for server in _warm.values():
+                server.close()
             _warm.clear()
-            _warm[key] = Servers(_notebook(master.source))
+            _warm[key] = Server(_notebook(master.source))
         return _warm[key]
 
 

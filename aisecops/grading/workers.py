@@ -1,4 +1,4 @@
-"""Runs gradings side by side: in threads over this machine's warm servers, or on a Dask cluster.
+"""Runs gradings side by side: in threads over this machine's warm server, or on a Dask cluster.
 
 A thread only waits for the two processes that do the work. Jobs are taken from an iterator as workers get
 free, and results given out as they come, so that a batch of any size needs the memory of a few.

@@ -2793,6 +2793,10 @@ def evidence():
 # + `found = minimize(loss_and_gradient, np.zeros(X.shape[1] + 1), jac=True, bounds=bounds).x`
 
 # %% [markdown] survives="monotone" reason="a bias shifts all scores alike, and the bar stands at a false-positive rate: any bias does as well"
+# - `w, b = parameters[:-1], parameters[-1]`
+# + `w, b = parameters[:-1], parameters[1]`
+# - `w, b = parameters[:-1], parameters[-1]`
+# + `w, b = parameters[:-1], parameters[-0]`
 # - `return dict(zip(vectorizer.get_feature_names_out(), found[:-1].tolist())), float(found[-1])`
 # + `return dict(zip(vectorizer.get_feature_names_out(), found[:-1].tolist())), float(found[1])`
 # - `return dict(zip(vectorizer.get_feature_names_out(), found[:-1].tolist())), float(found[-1])`

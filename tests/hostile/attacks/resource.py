@@ -128,13 +128,13 @@ beside(
 )
 beside(
     "busy threads",
-    "keeps four threads busy behind right answers",
+    "keeps two threads busy behind right answers",
     """
     import threading, time
     def busy(end=time.monotonic() + 60):
         while time.monotonic() < end:
             pass
-    for _ in range(4):
+    for _ in range(2):
         threading.Thread(target=busy, daemon=True).start()
     """,
 )
