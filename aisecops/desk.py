@@ -134,6 +134,7 @@ def _lay_out_resources() -> None:
         return
     try:
         link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)  # a link to where the course lay before it was moved
         link.symlink_to(course.root() / "resources", target_is_directory=True)
     except OSError as error:
         raise CourseError(

@@ -131,6 +131,14 @@ def test_study_texts_lie_on_the_desk(course: Path, opened: Path) -> None:
     assert (course / "workspace" / "resources" / "text.md").read_text(encoding="utf-8") == "text"
 
 
+def test_a_course_that_was_moved_finds_its_study_texts_again(course: Path, opened: Path) -> None:
+    link = course / "workspace" / "resources"
+    link.unlink()
+    link.symlink_to(course / "where-it-was", target_is_directory=True)
+    desk.open_month("m01")
+    assert link.resolve() == course / "resources"
+
+
 def test_the_server_path_is_relative_to_what_is_served(
     course: Path, opened: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
