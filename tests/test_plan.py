@@ -1,5 +1,8 @@
 """Instructor's cells that depend on no answer run once a batch, and a submission notices no difference."""
 
+import gc
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +10,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from aisecops.grading import sandbox
+from aisecops.grading import names, sandbox
 from aisecops.grading.plan import Warm, cells_of, modules_of, warm_cells
 from aisecops.grading.server import Server
 from tests.test_split import cell
@@ -127,3 +130,24 @@ def test_the_learners_side_has_never_seen_a_hidden_check(server: Any, tmp_path: 
     )
     shown = run(server, tmp_path, answer=looks)
     assert shown["answer"][0]["text"].startswith("[]")
+
+
+def test_threads_plan_at_the_same_time() -> None:
+    """CPython 3.11 trips over two threads that build syntax trees: an honest submission would be lost."""
+    sources = [f"x{k} = {'(' * 9}{k}{')' * 9}\n" + "f(a[0], b={1: [2, 3]})\n" * 20 for k in range(200)]
+
+    def other_threads_turn(*_: Any) -> None:
+        for _ in range(20):
+            pass
+
+    before, often = sys.getswitchinterval(), gc.get_threshold()
+    gc.callbacks.append(other_threads_turn)
+    sys.setswitchinterval(1e-6)
+    gc.set_threshold(20, *often[1:])
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(names.defined, sources)) == [(f"x{k}",) for k in range(200)]
+    finally:
+        gc.set_threshold(*often)
+        sys.setswitchinterval(before)
+        gc.callbacks.remove(other_threads_turn)

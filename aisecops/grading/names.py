@@ -2,16 +2,32 @@
 
 import ast
 import dis
+import threading
 import types
 from collections.abc import Collection
 from functools import lru_cache
+
+_parsing = threading.Lock()
+
+
+def parse(source: str) -> ast.Module:
+    """Return the syntax tree of a piece of code, for one thread at a time.
+
+    CPython 3.11 counts how deep a tree is in one place for all threads, and raises SystemError when two of
+    them build one at the same time.
+
+    Raises:
+        SyntaxError, ValueError: it is no Python.
+    """
+    with _parsing:
+        return ast.parse(source)
 
 
 @lru_cache(maxsize=1024)
 def python_of(source: str) -> str:
     """Return a cell as Python, with IPython's own lines, such as ``%precision 3``, as calls."""
     try:
-        ast.parse(source)
+        parse(source)
     except (SyntaxError, ValueError):
         from IPython.core.inputtransformer2 import TransformerManager
 
@@ -26,7 +42,7 @@ def python_of(source: str) -> str:
 def defined(source: str) -> tuple[str, ...]:
     """Return the names that a cell binds at its top level, in order; none if it is not Python."""
     try:
-        body = ast.parse(python_of(source)).body
+        body = parse(python_of(source)).body
     except (SyntaxError, ValueError):
         return ()
     names = [name for statement in body for name in sorted(bound(statement))]

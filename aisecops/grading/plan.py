@@ -15,7 +15,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from aisecops.grading.names import free, python_of, stored
+from aisecops.grading.names import free, parse, python_of, stored
 
 HIDDEN = re.compile(r"^[^\n]*BEGIN HIDDEN TESTS.*?(?:END HIDDEN TESTS[^\n]*\n?|\Z)", re.DOTALL | re.MULTILINE)
 
@@ -242,7 +242,7 @@ def _words(source: str) -> set[str]:
 def _tree(source: str) -> ast.Module | None:
     """Return a cell's syntax tree; None if it is no Python."""
     try:
-        return ast.parse(python_of(source))
+        return parse(python_of(source))
     except (SyntaxError, ValueError):
         return None
 
