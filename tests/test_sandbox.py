@@ -17,27 +17,38 @@ MISSING = sandbox.works()
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
 
+def forked(job: Callable[[], Any], before: Callable[[int], None] = lambda pipe: None) -> Any:
+    """Do a job in a fork; return its value, or the name of its error."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(reading)
+            before(writing)
+            try:
+                value = job()
+            except Exception as error:
+                value = type(error).__name__
+            os.write(writing, json.dumps(value).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        said = told.read()
+    os.waitpid(pid, 0)
+    return json.loads(said) if said else "died"
+
+
 def inside(job: Callable[[], Any], limits: Limits = USUAL) -> Any:
     """Do a job in the sandbox; return its value, or the name of its error."""
-    reading, writing = os.pipe()
     with tempfile.TemporaryDirectory() as folder:
-        pid = os.fork()
-        if pid == 0:
-            try:
-                os.close(reading)
-                enter(Path(folder), limits=limits, keep=[writing])
-                try:
-                    value = job()
-                except Exception as error:
-                    value = type(error).__name__
-                os.write(writing, json.dumps(value).encode())
-            finally:
-                os._exit(0)
-        os.close(writing)
-        with os.fdopen(reading) as told:
-            said = told.read()
-        os.waitpid(pid, 0)
-    return json.loads(said) if said else "died"
+        return forked(job, lambda pipe: enter(Path(folder), limits=limits, keep=[pipe]))
+
+
+def status() -> dict[str, str]:
+    """Return what the kernel says of this process."""
+    lines = (line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+    return {name: value.strip() for name, value, *_ in lines}
 
 
 def refused(number: int, *arguments: int) -> Callable[[], bool]:
@@ -75,11 +86,10 @@ def test_what_has_let_others_out_is_refused(call: str, number: int, arguments: t
 
 def test_it_is_nobody_and_alone() -> None:
     def look() -> dict[str, Any]:
-        status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines())
         return {
             "uid": os.getuid(),
-            "rights": status["CapEff"].strip(),
-            "new privileges": status["NoNewPrivs"].strip(),
+            "rights": status()["CapEff"],
+            "new privileges": status()["NoNewPrivs"],
             "processes": sum(entry.isdigit() for entry in os.listdir("/proc")) < 4,
             "secrets": [name for name in os.environ if name.startswith("AISECOPS")],
         }
@@ -88,6 +98,18 @@ def test_it_is_nobody_and_alone() -> None:
     assert found == {
         "uid": sandbox.NOBODY, "rights": "0" * 16, "new privileges": "1", "processes": True, "secrets": [],
     }  # fmt: skip
+
+
+def test_an_ordinary_user_keeps_no_right_of_the_namespace_it_made() -> None:
+    def job() -> list[str]:
+        sandbox._call("unshare", sandbox._NEWUSER)
+        had = status()["CapEff"]
+        sandbox._give_up_rights()
+        return [had, *(status()[each] for each in ("CapInh", "CapPrm", "CapEff", "CapAmb"))]
+
+    had, *kept = forked(job)
+    assert int(had, 16), "a namespace of one's own gives every right in it"
+    assert kept == ["0" * 16] * 4
 
 
 def test_files_outside_are_not_there(tmp_path: Path) -> None:
