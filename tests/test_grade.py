@@ -121,6 +121,13 @@ def test_what_is_graded_is_not_graded_again_unless_it_changed(room: Class) -> No
     assert [(step.student, step.new) for step in forced] == [("ada", True)]
 
 
+def test_a_class_is_not_held_in_memory(room: Class) -> None:
+    room.hand_in("ada", RIGHT)
+    for _ in ("graded now", "graded before"):
+        (step,) = batch.grade(MONTH, batch.Options(sandbox=SANDBOX))
+        assert not step.graded.notebook
+
+
 def test_points_given_by_hand_stay_when_a_submission_is_graded_again(room: Class) -> None:
     room.hand_in("ada", {**RIGHT, "essay-written": "Because."})
     room.grade()

@@ -13,7 +13,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ class Step:
 
     Attributes:
         student: whose it is.
-        graded: the result.
+        graded: the result; its notebook is in `autograded/` and not kept here, for a batch has thousands.
         new: whether it was graded now, not before.
         of: how many submissions there are.
     """
@@ -159,7 +159,7 @@ class Autograde(StockAutograde):  # type: ignore[misc]
                     done.extend(self._record(master, journal, [(job, graded)], len(students)))
                     continue
                 if target.is_dir():
-                    done.append(Step(student, graded, False, len(students)))
+                    done.append(_step(graded, False, len(students)))
                     continue
             yield job
 
@@ -179,7 +179,7 @@ class Autograde(StockAutograde):  # type: ignore[misc]
         for job, graded in batch:
             self._lay_out(graded, job.handed, master)
             journal.keep(graded, recorded=True)
-            yield Step(graded.student, graded, True, of)
+            yield _step(graded, True, of)
 
     def _penalties(self) -> Any:
         from nbgrader.preprocessors import AssignLatePenalties
@@ -219,6 +219,10 @@ class Autograde(StockAutograde):  # type: ignore[misc]
             self.log.warning("%s: %s", step.student, note)
         for sign in graded.suspicious if step.new else ():
             self.log.warning("%s, suspicious: %s", step.student, sign)
+
+
+def _step(graded: Graded, new: bool, of: int) -> Step:
+    return Step(graded.student, replace(graded, notebook=""), new, of)
 
 
 def _warm_up(master: Master) -> None:
