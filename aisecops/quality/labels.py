@@ -44,7 +44,7 @@ ID = re.compile(
     r"|NISTAML\.\d+"
     r"|AITG-[A-Z]+-\d+"
     r"|AISVS-C\d+(?::[\d.]*\d)?"
-    r"|AIRMF-[A-Z]+(?::[\d.]*\d)?"
+    r"|AIRMF-[A-Z]+(?:-\d+)?(?::[\d.]*\d)?"
     r"|AI600-1-[\d.]*\d"
     r"|SAIF-[A-Z]+"
     r"|ISO42001-A\.\d+(?::\d+)?"
