@@ -26,17 +26,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from random import Random
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from aisecops.course import CourseError
+from aisecops.targets.dice import Dice, fill
 
 if TYPE_CHECKING:
     import pandas as pd
-
-T = TypeVar("T")
 
 _FILE = Path(__file__).with_name("mail.yaml")
 _FIRST_DAY = datetime(2025, 1, 1)
@@ -50,9 +48,6 @@ _STRAY = 0.2  # of the plain ones, with a sentence of the other side
 # Most mails in a campaign. Borderline ones stay small (a careful attacker sends few), which also keeps
 # one lucky or unlucky campaign from deciding the accuracy of a split.
 _LARGEST, _LARGEST_BORDERLINE = 6, 3
-
-_CHOICE = re.compile(r"\[([^\[\]]*)\]")
-_SLOT = re.compile(r"\{(\w+)\}")
 
 # By voice: the tones (banks of sentences) that suit it.
 _PRESSING = {
@@ -84,7 +79,7 @@ def make_corpus(n: int = 4800, seed: int = 2026) -> "pd.DataFrame":
 
     if n < 1:
         raise CourseError(f"make_corpus(n={n}): a corpus has at least one mail; give n of 1 or more")
-    dice = _Dice(seed)
+    dice = Dice(seed)
     mails: list[dict[str, Any]] = []
     campaigns = phishing = 0
     while len(mails) < n:
@@ -107,27 +102,6 @@ def common_words() -> list[str]:
     What an attacker would think of who knows office life and nothing of the filter.
     """
     return sorted(_COMMON.split())
-
-
-class _Dice:
-    """Seeded choices, all from ``Random.random``: the one method whose values Python promises to keep."""
-
-    def __init__(self, seed: int) -> None:
-        self._random = Random(seed).random
-
-    def chance(self, probability: float) -> bool:
-        return self._random() < probability
-
-    def below(self, limit: int) -> int:
-        return int(self._random() * limit)
-
-    def pick(self, options: Sequence[T]) -> T:
-        return options[self.below(len(options))]
-
-    def some(self, options: Sequence[T], count: int) -> list[T]:
-        """Return ``count`` different options (all of them if there are fewer) in random order."""
-        left = list(options)
-        return [left.pop(self.below(len(left))) for _ in range(min(count, len(left)))]
 
 
 @dataclass(frozen=True)
@@ -188,7 +162,7 @@ def _phrases() -> _Phrases:
 class _Campaign:
     """One mailing: what its mails share is drawn here, what differs in ``mail``."""
 
-    def __init__(self, dice: _Dice, phish: bool) -> None:
+    def __init__(self, dice: Dice, phish: bool) -> None:
         self._dice, self._phish, self._phrases = dice, phish, _phrases()
         self._borderline = dice.chance(_BORDERLINE[phish])
         largest = _LARGEST_BORDERLINE if self._borderline else _LARGEST
@@ -197,15 +171,15 @@ class _Campaign:
         self._start = _FIRST_DAY + timedelta(days=dice.below(_DAYS))
         self._names = self._draw_names()
         self._sender = self._address()
-        self._subject = self._word(dice.pick(kind.subject))
-        self._open = self._word(dice.pick(kind.open))
-        self._details = [self._word(line) for line in dice.some(kind.detail, 1 + dice.below(3))]
+        self._subject = dice.word(dice.pick(kind.subject))
+        self._open = dice.word(dice.pick(kind.open))
+        self._details = [dice.word(line) for line in dice.some(kind.detail, 1 + dice.below(3))]
         self._tells = self._draw_tells()
         side = "customer" if kind.voice == "customer" else "phish" if phish else "legit"
-        self._greeting = self._word(dice.pick(self._phrases.greetings[side]))
+        self._greeting = dice.word(dice.pick(self._phrases.greetings[side]))
         self._close = dice.pick(self._phrases.closings)
-        self._signature = self._word(dice.pick(self._phrases.signatures[kind.voice]))
-        self._footer = self._word(dice.pick(self._phrases.footers)) if dice.chance(0.25) else ""
+        self._signature = dice.word(dice.pick(self._phrases.signatures[kind.voice]))
+        self._footer = dice.word(dice.pick(self._phrases.footers)) if dice.chance(0.25) else ""
 
     def mail(self) -> dict[str, Any]:
         """Return one mail of the campaign: sent, sender, subject and body."""
@@ -215,13 +189,13 @@ class _Campaign:
         topic = " ".join([self._open, *(line for line in self._details if dice.chance(0.75))])
         end = f"{self._close}\n{self._signature}"
         paragraphs = [self._greeting, topic, " ".join(self._tells), end, self._footer]
-        body = _fill("\n\n".join(filter(None, paragraphs)), names)
+        body = fill("\n\n".join(filter(None, paragraphs)), names)
         if dice.chance(0.2 if self._phish else 0.12):
             body = self._mistype(body)
         return {
             "sent": sent,
             "sender": self._sender,
-            "subject": _fill(self._subject, names),
+            "subject": fill(self._subject, names),
             "body": body,
         }
 
@@ -252,17 +226,13 @@ class _Campaign:
             lines = dice.some(kind.phish, 3 if loud else 1 + dice.below(3))
             lines += dice.some(pressing, 4 if loud else 1 + dice.below(3))
             lines += dice.some(kind.legit + easy, int(dice.chance(_STRAY)))
-        return [self._word(line) for line in dice.some(lines, len(lines))]
+        return [dice.word(line) for line in dice.some(lines, len(lines))]
 
     def _from(self, banks: Sequence[str]) -> list[str]:
         return [line for bank in banks for line in self._phrases.anywhere[bank]]
 
     def _quote(self, side: str, line: str) -> str:
         return self._dice.pick(self._phrases.quoting[side]).replace("{quote}", line)
-
-    def _word(self, template: str) -> str:
-        """Settle the wording of a template: one alternative of each ``[a|b]``."""
-        return _CHOICE.sub(lambda match: self._dice.pick(match[1].split("|")), template)
 
     def _draw_names(self) -> dict[str, str]:
         dice, slots = self._dice, self._phrases.slots
@@ -313,10 +283,6 @@ class _Campaign:
         for spot in self._dice.some(spots, 1 + self._dice.below(3)):
             text = f"{text[: spot + 2]}{text[spot + 3]}{text[spot + 2]}{text[spot + 4 :]}"
         return text
-
-
-def _fill(template: str, names: Mapping[str, str]) -> str:
-    return _SLOT.sub(lambda match: names[match[1]], template)
 
 
 _COMMON = """
