@@ -6,6 +6,7 @@ PYTHON ?= python3
 # In how many fresh kernels each solved month must score full.
 RUNS ?= 1
 BIN := .venv/bin
+TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)",/\1/p' pyproject.toml)
 # Jupyter, nbgrader and alembic call each other by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -38,6 +39,9 @@ clean: ## remove the environment and caches; your workspace/ stays
 .venv/lab: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("AI SecOps Lab needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make lab PYTHON=python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@# PyTorch first, in the build that the package index offers; the lock holds all but PyTorch.
+	@echo "installing PyTorch into .venv (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	@# The lock is whole. Left to resolve, pip asks for the newest release of what is wanted with an extra, and finds no hash.
 	@echo "installing the locked packages into .venv (once, about two minutes)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
