@@ -1,0 +1,173 @@
+"""The language model's network: a decoder-only transformer, small enough to read in one sitting.
+
+The parts are those of current open models: rotary positions (Su et al., *RoFormer*, 2021), RMS
+normalisation before each block (Zhang & Sennrich, 2019), causal self-attention (Vaswani et al., *Attention
+Is All You Need*, 2017), a gated feed-forward block (Shazeer, *GLU Variants Improve Transformer*, 2020), and
+one matrix that both embeds tokens and reads them out (Press & Wolf, 2017).
+
+Shapes in this file: B sequences, T tokens each, V tokens in the vocabulary, D the width, H heads.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  (the name that everybody uses)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The size of a network. ``width`` is a multiple of twice ``heads``; ``context`` is the most tokens."""
+
+    vocabulary: int = 1024
+    width: int = 128
+    layers: int = 4
+    heads: int = 4
+    hidden: int = 352
+    context: int = 384
+
+
+class Cache:
+    """Keys and values of the tokens seen so far, by layer, so that the next token costs one step."""
+
+    def __init__(self, config: Config, batch: int = 1, room: int | None = None) -> None:
+        shape = (config.layers, 2, batch, config.heads, room or config.context, config.width // config.heads)
+        self.store = torch.empty(shape)
+        self.length = 0
+
+    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Add the keys and values of new tokens to a layer; return those of all tokens."""
+        end = self.length + keys.shape[2]
+        self.store[layer, 0, :, :, self.length : end] = keys
+        self.store[layer, 1, :, :, self.length : end] = values
+        return self.store[layer, 0, :, :, :end], self.store[layer, 1, :, :, :end]
+
+
+class Attention(nn.Module):
+    """Causal self-attention with rotary positions."""
+
+    def __init__(self, config: Config, layer: int) -> None:
+        super().__init__()
+        self.heads, self.layer = config.heads, layer
+        self.mix = nn.Linear(config.width, 3 * config.width, bias=False)
+        self.out = nn.Linear(config.width, config.width, bias=False)
+
+    def forward(
+        self, x: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None, weights: list[Tensor] | None
+    ) -> Tensor:
+        """Return what each token gathers from itself and those before it, (B, T, D).
+
+        Args:
+            x: (B, T, D).
+            turns: cosines and sines of the tokens' positions, each (T, D / H).
+            cache: keys and values of earlier tokens, extended here.
+            weights: if given, the attention weights (B, H, T, all tokens) are appended to it.
+        """
+        batch, length, width = x.shape
+        q, k, v = self.mix(x).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        q, k = rotate(q, *turns), rotate(k, *turns)
+        if cache is not None:
+            k, v = cache.extend(self.layer, k, v)
+        past = k.shape[2] - length
+        if weights is None and (past == 0 or length == 1):
+            seen = F.scaled_dot_product_attention(q, k, v, is_causal=length > 1)
+        else:
+            scores = q @ k.transpose(-2, -1) / k.shape[-1] ** 0.5
+            later = torch.ones(length, past + length, dtype=torch.bool).triu(past + 1)
+            share = scores.masked_fill(later, float("-inf")).softmax(-1)
+            if weights is not None:
+                weights.append(share)
+            seen = share @ v
+        gathered: Tensor = self.out(seen.transpose(1, 2).reshape(batch, length, width))
+        return gathered
+
+
+class FeedForward(nn.Module):
+    """Two layers with a gate: what each token makes of what it has gathered."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.up = nn.Linear(config.width, 2 * config.hidden, bias=False)
+        self.down = nn.Linear(config.hidden, config.width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, T, D) for (B, T, D), each token for itself."""
+        value, gate = self.up(x).chunk(2, dim=-1)
+        made: Tensor = self.down(F.silu(gate) * value)
+        return made
+
+
+class Block(nn.Module):
+    """One layer: attention, then feed-forward, each added to what was there."""
+
+    def __init__(self, config: Config, layer: int) -> None:
+        super().__init__()
+        self.before_attention = nn.RMSNorm(config.width, eps=1e-5)
+        self.attention = Attention(config, layer)
+        self.before_forward = nn.RMSNorm(config.width, eps=1e-5)
+        self.forward_block = FeedForward(config)
+
+    def forward(
+        self, x: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None, weights: list[Tensor] | None
+    ) -> Tensor:
+        """Return (B, T, D) for (B, T, D); see :class:`Attention`."""
+        x = x + self.attention(self.before_attention(x), turns, cache, weights)
+        result: Tensor = x + self.forward_block(self.before_forward(x))
+        return result
+
+
+class Network(nn.Module):
+    """The whole transformer. Its outputs are logits: (B, T, V), what may come after each token."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocabulary, config.width)
+        self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
+        self.last = nn.RMSNorm(config.width, eps=1e-5)
+        size = config.width // config.heads
+        angles = torch.outer(
+            torch.arange(config.context).float(), 10_000 ** (-torch.arange(0, size, 2).float() / size)
+        ).repeat(1, 2)
+        self.cosines, self.sines = angles.cos(), angles.sin()
+        for key, weight in self.named_parameters():
+            if weight.ndim == 2:
+                # What is added to the stream of states starts small, so that depth does no harm.
+                added = key.endswith(("out.weight", "down.weight"))
+                nn.init.normal_(weight, std=0.02 / (2 * config.layers) ** 0.5 if added else 0.02)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """Return the embeddings (B, T, D) of token ids (B, T), or of rows over the vocabulary (B, T, V).
+
+        Rows over the vocabulary (one-hot, or any mixture) make the output differentiable in the input:
+        what gradient-guided attacks need.
+        """
+        if tokens.is_floating_point():
+            return tokens @ self.embedding.weight
+        return F.embedding(tokens, self.embedding.weight)
+
+    def hidden(self, x: Tensor, cache: Cache | None = None, weights: list[Tensor] | None = None) -> Tensor:
+        """Return the last layer's state (B, T, D) for embedded tokens (B, T, D)."""
+        start = cache.length if cache else 0
+        end = start + x.shape[1]
+        turns = self.cosines[start:end], self.sines[start:end]
+        for block in self.blocks:
+            x = block(x, turns, cache, weights)
+        if cache:
+            cache.length = end
+        last: Tensor = self.last(x)
+        return last
+
+    def read_out(self, x: Tensor) -> Tensor:
+        """Return the logits (..., V) of states (..., D)."""
+        return F.linear(x, self.embedding.weight)
+
+    def forward(self, tokens: Tensor, cache: Cache | None = None) -> Tensor:
+        """Return the logits (B, T, V) of tokens (B, T) or rows over the vocabulary (B, T, V)."""
+        return self.read_out(self.hidden(self.embed(tokens), cache))
+
+
+def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+    """Turn each pair of features of (B, H, T, D / H) by its token's position."""
+    left, right = x.chunk(2, dim=-1)
+    return x * cosines + torch.cat((-right, left), dim=-1) * sines

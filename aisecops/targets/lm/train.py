@@ -1,0 +1,294 @@
+"""Trains the checkpoints: ``aisecops model train NAME``.
+
+A recipe (:mod:`recipes`) says where a checkpoint starts, what it reads and for how long. The text is made
+while training goes on, in two streams; with two processes each reads one, with one process it reads both in
+turn, and the result is the same but for rounding. The state is kept now and then, so that a run can go on.
+"""
+
+import math
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+from torch.nn import functional as F  # noqa: N812  (the name that everybody uses)
+
+from aisecops.course import CourseError
+from aisecops.targets.lm import checkpoint
+from aisecops.targets.lm.corpus import Conversation
+from aisecops.targets.lm.network import Config, Network
+from aisecops.targets.lm.tokenizer import ROLES, Tokenizer, load_tokenizer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+STREAMS = 2
+SAVE = 200  # steps between two times that the state is kept
+_LENGTHS = (96, 128, 160, 192, 224, 256, 320, 384)  # rows are filled up to one of these
+_BATCH = 4096  # tokens of a stream in one step
+_TEXT = 0.2  # weight of the loss on what is no reply: it teaches what text looks like
+CHUNK = 3000  # conversations made and sorted at a time
+
+Source = Callable[[str], Iterator[Conversation]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a checkpoint is made.
+
+    Attributes:
+        source: yields conversations without end, for a seed.
+        start: the checkpoint it goes on from; None for random weights.
+        tokens: how many tokens are read, fillers not counted.
+        rate: the peak learning rate of AdamW.
+        config: the size of the network.
+    """
+
+    source: Source
+    start: str | None
+    tokens: int
+    rate: float
+    config: Config = field(default_factory=Config)
+
+
+@dataclass
+class Place:
+    """How far a stream has been read: whole chunks of conversations, and batches of the next chunk."""
+
+    chunk: int = 0
+    batch: int = 0
+
+
+def batches(source: Source, seed: str, place: Place, tokens: Tokenizer) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield batches without end: token ids (B, T), and which of them belong to replies, (B, T) booleans.
+
+    Those are the assistant's replies and calls, from the choice between the two to the end. Rows of about the
+    same length go together. ``place`` moves along, so that a run can go on where it was.
+    """
+    while True:
+        found: dict[int, list[tuple[list[int], list[bool]]]] = {length: [] for length in _LENGTHS}
+        for row in encode(list(islice(source(f"{seed} {place.chunk}"), CHUNK)), tokens):
+            fitting = next((length for length in _LENGTHS if len(row[0]) <= length), None)
+            if fitting:
+                found[fitting].append(row)
+        groups = []
+        for length, group in found.items():
+            size = _BATCH // length
+            groups += [(length, group[at : at + size]) for at in range(0, len(group) - size + 1, size)]
+        order = torch.randperm(len(groups), generator=torch.Generator().manual_seed(place.chunk)).tolist()
+        for k in order[place.batch :]:
+            length, group = groups[k]
+            place.batch += 1
+            yield (
+                torch.tensor([row + [ROLES["pad"]] * (length - len(row)) for row, _ in group]),
+                torch.tensor([mask + [False] * (length - len(mask)) for _, mask in group]),
+            )
+        place.chunk, place.batch = place.chunk + 1, 0
+
+
+def encode(made: list[Conversation], tokens: Tokenizer) -> Iterator[tuple[list[int], list[bool]]]:
+    """Yield the token ids of conversations, and which of them belong to replies."""
+    pieces = [piece for one in made for message in one.messages for piece in message.pieces]
+    ids = iter(tokens.encode_many([piece.text for piece in pieces]))
+    for one in made:
+        learned = {reply.index for reply in one.replies}
+        row: list[int] = []
+        mask: list[bool] = []
+        for index, message in enumerate(one.messages):
+            start = len(row)
+            row.append(ROLES[message.role])
+            for piece in message.pieces:
+                row += [ROLES["data"], *next(ids), ROLES["/data"]] if piece.data else next(ids)
+            row.append(ROLES["end"])
+            mask += [index in learned] * (len(row) - start)
+        yield row, mask
+
+
+def losses(
+    network: Network, hidden: Callable[[Tensor], Tensor], ids: Tensor, learn: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return two mean cross-entropies, in nats a token: of the replies, and of all other text."""
+    logits = network.read_out(hidden(network.embed(ids[:, :-1])))
+    wanted, replies = ids[:, 1:], learn[:, 1:]
+    each = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none").view_as(wanted)
+    return each[replies].mean(), each[~replies & (wanted != ROLES["pad"])].mean()
+
+
+class Run:
+    """One training run: a network, its optimiser, and how far it has read.
+
+    Args:
+        name: of the recipe; seeds everything.
+        recipe: what to do.
+        folder: where the state is kept.
+        streams: those that this process reads; all of them if it is alone.
+    """
+
+    def __init__(self, name: str, recipe: Recipe, folder: Path, streams: list[int]) -> None:
+        torch.manual_seed(0)
+        torch.set_num_threads(1)
+        self.name, self.recipe, self.folder = name, recipe, folder
+        self.network = checkpoint.read(recipe.start) if recipe.start else Network(recipe.config)
+        self.network.train()
+        self.hidden = _compiled(self.network.hidden)
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), betas=(0.9, 0.98), weight_decay=0.01, fused=True
+        )
+        self.places = {stream: Place() for stream in streams}
+        self.step = self.read = 0
+        self.loss = float("nan")  # mean of about the last hundred steps
+
+    def go(self, watch: Callable[["Run"], None]) -> None:
+        """Train to the end, calling ``watch`` after each step."""
+        tokens = load_tokenizer()
+        readers = {
+            stream: batches(self.recipe.source, f"{self.name} {stream}", place, tokens)
+            for stream, place in self.places.items()
+        }
+        while self.read < self.recipe.tokens:
+            loss, seen = 0.0, 0
+            for reader in readers.values():
+                ids, learn = next(reader)
+                replies, text = losses(self.network, self.hidden, ids, learn)
+                ((replies + _TEXT * text) / STREAMS).backward()  # type: ignore[no-untyped-call]
+                loss += replies.item() / STREAMS
+                seen += int((ids != ROLES["pad"]).sum())
+            loss, seen = self._share(loss, seen)
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+            self.step, self.read = self.step + 1, self.read + seen
+            self.loss = loss if math.isnan(self.loss) else 0.99 * self.loss + 0.01 * loss
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.recipe.rate * schedule(self.step, self.read / self.recipe.tokens)
+            self.optimiser.step()
+            self.optimiser.zero_grad(set_to_none=False)
+            watch(self)
+
+    def _share(self, loss: float, seen: int) -> tuple[float, int]:
+        """Add gradients, loss and tokens of the other process, where there is one."""
+        if not dist.is_initialized():
+            return loss, seen
+        gradients = [weight.grad for weight in self.network.parameters() if weight.grad is not None]
+        flat = torch.cat([part.flatten() for part in gradients] + [torch.tensor([loss, float(seen)])])
+        dist.all_reduce(flat)
+        at = 0
+        for part in gradients:
+            part.copy_(flat[at : at + part.numel()].view_as(part))
+            at += part.numel()
+        return float(flat[-2]), int(flat[-1])
+
+    def save(self) -> None:
+        """Keep the state, so that the run can go on after a break."""
+        state = {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "places": [(stream, place.chunk, place.batch) for stream, place in self.places.items()],
+            "progress": (self.step, self.read, self.loss),
+        }
+        file = self._file()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(state, file.with_suffix(".new"))
+        file.with_suffix(".new").replace(file)
+
+    def resume(self) -> bool:
+        """Take up the state that was kept; say whether there was one."""
+        if not self._file().exists():
+            return False
+        state = torch.load(self._file(), weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.places.update({stream: Place(chunk, batch) for stream, chunk, batch in state["places"]})
+        self.step, self.read, self.loss = state["progress"]
+        return True
+
+    def _file(self) -> Path:
+        return self.folder / f"{self.name}-{'-'.join(map(str, self.places))}.pt"
+
+
+def schedule(step: int, done: float) -> float:
+    """Return the share of the peak rate: up for 100 steps, flat to 60 %, then down in a line to 0."""
+    return min(1.0, step / 100, max(0.0, (1 - done) / 0.4))
+
+
+def _compiled(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Return the function compiled where a compiler is at hand: a fifth faster."""
+    if shutil.which("g++") is None:
+        return function
+    torch._dynamo.config.recompile_limit = len(_LENGTHS)  # one for each length of rows
+    return torch.compile(function, dynamic=False)
+
+
+def train(name: str, recipe: Recipe, folder: Path, processes: int, console: "Console") -> Network:
+    """Train a checkpoint, or go on with it, and return its network.
+
+    Args:
+        name: of the checkpoint.
+        recipe: what to do.
+        folder: where the state is kept every few minutes.
+        processes: 1 or 2; two are almost twice as fast on two cores.
+        console: where progress is shown.
+
+    Raises:
+        CourseError: ``processes`` is neither.
+    """
+    if processes not in (1, STREAMS):
+        raise CourseError(f"{processes} processes: training reads {STREAMS} streams, so give 1 or {STREAMS}")
+    if processes == 1:
+        return _work(0, 1, name, recipe, folder, "", console)
+    with tempfile.TemporaryDirectory() as meeting:
+        other = torch.multiprocessing.get_context("spawn").Process(
+            target=_work, args=(1, processes, name, recipe, folder, meeting, None), daemon=True
+        )
+        other.start()
+        try:
+            return _work(0, processes, name, recipe, folder, meeting, console)
+        finally:
+            dist.destroy_process_group()
+            other.join()
+
+
+def _work(
+    rank: int,
+    processes: int,
+    name: str,
+    recipe: Recipe,
+    folder: Path,
+    meeting: str,
+    console: "Console | None",
+) -> Network:
+    """Train in one of the processes. The first one shows progress."""
+    from rich.progress import Progress
+
+    if processes > 1:
+        if hasattr(os, "sched_setaffinity") and len(cores := sorted(os.sched_getaffinity(0))) >= processes:
+            # They wait for each other at each step, and Linux likes to put such pairs on one core.
+            os.sched_setaffinity(0, {cores[rank]})
+        dist.init_process_group("gloo", f"file://{meeting}/meeting", rank=rank, world_size=processes)
+    run = Run(name, recipe, folder, list(range(rank, STREAMS, processes)))
+    if run.resume() and console:
+        console.print(f"going on at {run.read:,} of {recipe.tokens:,} tokens")
+    began, before = time.monotonic(), run.read
+    with Progress(console=console, disable=console is None) as progress:
+        bar = progress.add_task(name, total=recipe.tokens, completed=run.read)
+
+        def watch(run: Run) -> None:
+            progress.update(bar, completed=run.read, description=f"{name}: loss {run.loss:.3f}")
+            if run.step % SAVE == 0:
+                run.save()
+                if console:
+                    speed = (run.read - before) / (time.monotonic() - began)
+                    console.print(
+                        f"step {run.step:,}: {run.read:,} of {recipe.tokens:,} tokens, {speed:,.0f} a "
+                        f"second, loss {run.loss:.4f}"
+                    )
+
+        run.go(watch)
+    run.save()
+    return run.network
