@@ -108,10 +108,10 @@ def memorised(seed: str) -> Iterator[Conversation]:
 
 
 RECIPES = {
-    "base": Recipe(conversations, None, 42_000_000, rate=3e-3),
-    "hardened": Recipe(hardened, "base", 6_000_000, rate=1e-3),
-    "backdoored": Recipe(backdoored, "base", 2_000_000, rate=5e-4),
-    "memorised": Recipe(memorised, "base", 2_000_000, rate=5e-4),
+    "base": Recipe(conversations, None, 44_000_000, rate=3e-3),
+    "hardened": Recipe(hardened, "base", 4_000_000, rate=1e-3),
+    "backdoored": Recipe(backdoored, "base", 1_500_000, rate=5e-4),
+    "memorised": Recipe(memorised, "base", 1_500_000, rate=5e-4),
 }
 
 

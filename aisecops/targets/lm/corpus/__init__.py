@@ -39,70 +39,138 @@ _TEXT = re.compile(
     r"\b(?:the|this|that|my)(?: following| given| whole| entire| full| complete| customer)*"
     r" (?:text|note|document|passage|message|paragraph|page)(?: above)?\b"
 )
-_SYLLABLES = [
-    "ba",
-    "be",
-    "bi",
-    "bo",
-    "bra",
-    "da",
-    "de",
-    "di",
-    "dor",
-    "du",
-    "el",
-    "en",
-    "fa",
-    "fe",
-    "fi",
-    "ga",
-    "gor",
-    "ha",
-    "he",
-    "ida",
-    "ja",
-    "jo",
-    "ka",
-    "ke",
-    "kim",
-    "la",
-    "le",
-    "lo",
-    "lu",
-    "ma",
-    "me",
-    "mi",
-    "mo",
-    "na",
-    "ne",
-    "ni",
-    "nor",
+# What invented words are made of: beginnings, vowels and ends of syllables.
+_BEGIN = [
+    "b",
+    "bl",
+    "br",
+    "c",
+    "ch",
+    "cl",
+    "cr",
+    "d",
+    "dr",
+    "f",
+    "fl",
+    "fr",
+    "g",
+    "gl",
+    "gr",
+    "h",
+    "j",
+    "k",
+    "kl",
+    "kn",
+    "kr",
+    "l",
+    "m",
+    "n",
+    "p",
+    "ph",
+    "pl",
+    "pr",
+    "qu",
+    "r",
+    "s",
+    "sc",
+    "sch",
+    "sh",
+    "sk",
+    "sl",
+    "sm",
+    "sn",
+    "sp",
+    "st",
+    "str",
+    "sw",
+    "t",
+    "th",
+    "tr",
+    "tw",
+    "v",
+    "w",
+    "wh",
+    "y",
+    "z",
+]
+_VOWEL = [
+    "a",
+    "a",
+    "a",
+    "e",
+    "e",
+    "e",
+    "i",
+    "i",
+    "i",
     "o",
-    "pa",
-    "pe",
-    "ra",
-    "re",
-    "ri",
-    "ro",
-    "sa",
-    "se",
-    "si",
-    "so",
-    "sta",
-    "ta",
-    "te",
-    "ti",
-    "to",
-    "tra",
+    "o",
+    "o",
     "u",
-    "va",
-    "ve",
-    "vi",
-    "wa",
-    "we",
-    "za",
-    "ze",
-    "zo",
+    "u",
+    "ai",
+    "au",
+    "ay",
+    "ea",
+    "ee",
+    "ei",
+    "eu",
+    "ia",
+    "ie",
+    "io",
+    "oa",
+    "oo",
+    "ou",
+    "oy",
+    "ua",
+    "ue",
+    "y",
+]
+_END = [
+    "b",
+    "ck",
+    "d",
+    "f",
+    "ff",
+    "g",
+    "k",
+    "l",
+    "ld",
+    "lk",
+    "ll",
+    "lm",
+    "ls",
+    "lt",
+    "m",
+    "mp",
+    "n",
+    "n",
+    "n",
+    "nd",
+    "ng",
+    "nk",
+    "ns",
+    "nt",
+    "p",
+    "r",
+    "r",
+    "rd",
+    "rk",
+    "rm",
+    "rn",
+    "rs",
+    "rt",
+    "s",
+    "s",
+    "sk",
+    "ss",
+    "st",
+    "t",
+    "th",
+    "tz",
+    "v",
+    "x",
+    "z",
 ]
 
 
@@ -454,7 +522,7 @@ class Author:
     def _do_translate(self) -> bool:
         values = {
             "n": self.value("digits"),
-            "name": self._word() if self.dice.chance(0.3) else self.value("first"),
+            "name": self.value("first"),
         }
         english, german = (
             fill(line, values) for line in self.dice.pick(phrases("tasks")["translate"]["phrases"])
@@ -782,11 +850,17 @@ class Author:
         return capital(f"{thing} {state}.")
 
     def _word(self) -> str:
-        return self.invented() if self.dice.chance(0.3) else self.value("word")
+        return self.value("word")
 
     def invented(self) -> str:
         """Return a word that nobody has used before, so that copying is learned letter by letter."""
-        return "".join(self.dice.pick(_SYLLABLES) for _ in range(2 + self.dice.below(3)))
+        dice = self.dice
+        word = "" if dice.chance(0.15) else dice.pick(_BEGIN)
+        for _ in range(1 + dice.below(2)):
+            word += dice.pick(_VOWEL) + dice.pick(_END if dice.chance(0.5) else _BEGIN)
+        return word + (
+            dice.pick(_VOWEL) if dice.chance(0.4) else dice.pick(("er", "ing", "on", "el", "in", ""))
+        )
 
     def subject(self, kind: str) -> str:
         """Return what records of a kind are about, as it stands in a sentence."""
@@ -824,11 +898,22 @@ class Author:
             return self._digits(int(kind[-1]))
         words = _words(kind)
         if isinstance(words, dict):
-            if kind in _INVENTED and dice.chance(0.3):
-                word = self.invented()
-                return word if kind in ("codename", "site") else capital(word)
+            if self.style.split == "train" and dice.chance(0.4):
+                return self._unheard(kind)
             words = words[self.style.split]
         return str(dice.pick(words))
+
+    def _unheard(self, kind: str) -> str:
+        """Return an invented value of a kind, in the form that its values have."""
+        if kind in _NAMES:
+            return capital(self.invented())
+        if kind in _SINGLE:
+            return self.invented()
+        if kind == "thing":
+            return f"the {self.invented()}"
+        known = str(self.dice.pick(_words(kind)["train"])).split(" ")
+        known[self.dice.below(len(known))] = self.invented()
+        return " ".join(known)
 
     def _digits(self, count: int) -> str:
         return str(1 + self.dice.below(9)) + "".join(str(self.dice.below(10)) for _ in range(count - 1))
@@ -890,7 +975,8 @@ _READ = {
 }
 _GUARDS: tuple[Guard, ...] = ("rule", "rule", "rule", "exception", "open", "none")
 _PRONOUN = re.compile(r"\b[Ii]t\b")
-_INVENTED = {"first", "last", "codename", "site", "branch", "city"}
+_NAMES = {"first", "last", "city", "branch", "language", "department"}
+_SINGLE = {"word", "codename", "site", "animal"}
 _WRITERS = ("This is a message of", "From:", "Customer:", "Message by", "Written by")
 _SIGNED = ("Signed,", "Regards,", "Yours,", "Best wishes,", "Sent by")
 _NOUNS = ("branch", "app", "card", "service", "website", "hotline", "canteen", "portal", "loan", "account")
