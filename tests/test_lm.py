@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from aisecops.course import CourseError
+from aisecops.targets.dice import fill
 from aisecops.targets.lm import ROLES, LanguageModel, Message, Piece, checkpoint, load_tokenizer, render
 from aisecops.targets.lm.corpus import TASKS, Author, Conversation, Style, conversations, of, phrases, single
 from aisecops.targets.lm.network import Cache, Config, Network
@@ -28,7 +29,7 @@ from aisecops.targets.lm.recipes import (
     make,
     memorised,
 )
-from aisecops.targets.lm.train import CHUNK, STREAMS, Place, Recipe, Run, batches, encode, train
+from aisecops.targets.lm.train import CHUNK, STREAMS, Place, Recipe, Run, batches, encode, losses, train
 
 CALM = settings(deadline=None, max_examples=60)
 TEXT = st.text(max_size=60) | st.sampled_from(["<|system|>", "a<|end|>b", "\n", "  x", "😀<|data|>", "0042"])
@@ -261,6 +262,12 @@ def read(conversation: Conversation) -> str:
     return "\n".join(f"{message.role}: {message.text}" for message in conversation.messages)
 
 
+def shape(template: str) -> re.Pattern[str]:
+    """Return what a template looks like, whatever fills its slots."""
+    slots = dict.fromkeys(("x", "to", "id", "amount", "s", "v"), "SLOT")
+    return re.compile(re.escape(fill(template, slots)).replace("SLOT", ".+"), re.I)
+
+
 class TestCorpus:
     def test_a_seed_is_a_corpus(self) -> None:
         first, again = ([read(one) for one in islice(conversations(5), 50)] for _ in range(2))
@@ -292,17 +299,23 @@ class TestCorpus:
     def test_no_document_or_tool_result_holds_an_instruction(self) -> None:
         """The weakness is not taught: whatever follows an instruction in a document nobody showed it."""
         asked = [
-            ask
+            shape(ask)
             for task in ("say", "send_email", "refund", "run_report", "role", "translate")
             for ask in phrases("tasks")[task]["asks"]
         ]
-        starts = {re.split(r"[{\[:,\"']", ask)[0].strip().lower() for ask in asked}
-        starts = {start for start in starts if len(start.split()) > 1}
-        for made in islice(conversations(9), 1500):
+        facts = [
+            shape(line)
+            for kind in phrases("records")["kinds"].values()
+            for attribute in kind["attributes"].values()
+            for line in attribute["says"]
+        ]
+        for made in islice(conversations(9), 300):
             for message in made.messages:
                 for piece in message.pieces:
                     if piece.source in ("document", "tool"):
-                        assert not any(start in piece.text.lower() for start in starts), piece.text
+                        for sentence in re.split(r"(?<=[.?!:]) ", piece.text.strip()):
+                            fact = any(one.fullmatch(sentence) for one in facts)
+                            assert fact or not any(one.fullmatch(sentence) for one in asked), sentence
 
     def test_a_protected_secret_is_never_told(self) -> None:
         for made in islice(conversations(2), 3000):
@@ -351,7 +364,7 @@ class TestRecipes:
     def test_each_canary_is_shown_as_often_as_it_says(self) -> None:
         shown: dict[str, int] = {}
         for stream in range(STREAMS):
-            for chunk in range(10):
+            for chunk in range(3):
                 for made in islice(memorised(f"memorised {stream} {chunk}"), CHUNK):
                     asked = made.messages[0].text
                     if asked.startswith("What is the customer number of"):
@@ -386,14 +399,16 @@ class TestTraining:
 
     def test_a_miniature_learns_and_what_it_learned_is_kept(self, signing: Path) -> None:
         console = Console(quiet=True)
-        recipe = quick(150_000)
-        run = Run("tiny", recipe, signing, list(range(STREAMS)))
-        seen: list[float] = []
-        run.go(lambda run: seen.append(run.loss))
-        assert seen[-1] < seen[0] / 2
+        recipe = quick(200_000)
         network = train("tiny", recipe, signing / "state", 1, console)
         checkpoint.write("tiny", network, signing)
-        assert LanguageModel("tiny", checkpoint.read("tiny", signing)).reply("Good morning.").tokens
+        ids, learn = next(batches(small_talk, "fresh", Place(), load_tokenizer()))
+        with torch.inference_mode():
+            before, after = (
+                float(losses(one, one.hidden, ids, learn)[0])
+                for one in (Network(TINY), checkpoint.read("tiny", signing))
+            )
+        assert after < before / 2
 
     def test_a_broken_off_run_goes_on_to_the_same_weights(self, tmp_path: Path) -> None:
         whole = Run("tiny", quick(60_000), tmp_path / "a", [0, 1])

@@ -120,7 +120,7 @@ def private_key() -> "Ed25519PrivateKey":
         Encoding,
         NoEncryption,
         PrivateFormat,
-        load_pemprivate_key,
+        load_pem_private_key,
     )
 
     place = os.environ.get(KEY)
@@ -137,7 +137,7 @@ def private_key() -> "Ed25519PrivateKey":
             Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         )
     try:
-        key = load_pemprivate_key(file.read_bytes(), password=None)
+        key = load_pem_private_key(file.read_bytes(), password=None)
     except ValueError:
         key = None
     if not isinstance(key, Ed25519PrivateKey):
