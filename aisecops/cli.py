@@ -19,6 +19,10 @@ app = typer.Typer(
 )
 progress_app = typer.Typer(help="Your progress: show, export, import, reset.", invoke_without_command=True)
 app.add_typer(progress_app, name="progress")
+serve_app = typer.Typer(help="Offer the systems of the labs over HTTP.", no_args_is_help=True)
+app.add_typer(serve_app, name="serve")
+model_app = typer.Typer(help="The course's language model: train its checkpoints.", no_args_is_help=True)
+app.add_typer(model_app, name="model")
 
 F = TypeVar("F", bound=Callable[..., Any])
 Months = Annotated[list[str] | None, typer.Argument(help="Months such as m01, 1 or month-01; all if none.")]
@@ -214,6 +218,56 @@ def doctor() -> None:
     Console().print(table)
     if any(not finding.ok and finding.needed_for == "learners" for finding in findings):
         raise typer.Exit(2)
+
+
+@model_app.command()
+@_plain_errors
+def train(
+    name: Annotated[str, typer.Argument(help="A checkpoint: base, hardened, backdoored or memorised.")],
+    processes: Annotated[int, typer.Option(min=1, help="1, or 2 on two cores.")] = 2,
+    tokens: Annotated[
+        int | None, typer.Option(min=1, help="How much to read, if not what the recipe says.")
+    ] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="Folder for the weights; the course's own if not given.")
+    ] = None,
+) -> None:
+    """Train a checkpoint, or go on where training was interrupted."""
+    from rich.console import Console
+
+    from aisecops.targets.lm.recipes import make
+
+    print(make(name, processes=processes, tokens=tokens, into=into, console=Console()))
+
+
+@model_app.command(name="list")
+@_plain_errors
+def list_() -> None:
+    """Name the checkpoints that there are."""
+    from aisecops.targets.lm import checkpoint
+
+    print("\n".join(checkpoint.names()))
+
+
+@serve_app.command()
+@_plain_errors
+def assistant(
+    host: Annotated[str, typer.Option(help="Address to listen on; one that others reach needs keys.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 8321,
+    model: Annotated[str, typer.Option(help="Checkpoint that the assistants run on.")] = "base",
+    key: Annotated[
+        list[str] | None,
+        typer.Option(help="API key to let in, repeatable; others can see it, AISECOPS_KEYS hides it."),
+    ] = None,
+) -> None:
+    """Offer the language model and the assistants in OpenAI's format."""
+    from aisecops.targets.service.server import serve
+
+    serve(host, port, model, key or [])
 
 
 @progress_app.callback()

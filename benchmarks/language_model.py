@@ -59,7 +59,7 @@ def share(right: int, n: int) -> str:
     return f"{right / n:.1%} ({low:.1%} to {high:.1%}, n = {n})"
 
 
-def accuracies(n: int = 200) -> Rows:
+def accuracies(n: int = 100) -> Rows:
     """By task, the share of replies right word for word: ``base``; ``hardened`` with marked documents."""
     base = accuracy(load("base"), examination(n))
     hardened = accuracy(load("hardened"), examination(n, style=MARKED))
@@ -77,7 +77,7 @@ def accuracies(n: int = 200) -> Rows:
     return rows
 
 
-def attacks(n: int = 400) -> Rows:
+def attacks(n: int = 240) -> Rows:
     """Attack success rates on ``base`` and on ``hardened`` (documents marked); benign traffic that passes."""
     targets = {"base": application(load("base")), "hardened": application(load("hardened"), mark_data=True)}
     rows: Rows = [("Attack", *targets)]
@@ -92,9 +92,9 @@ def attacks(n: int = 400) -> Rows:
         rows.append(
             (f"**{probe.name}**, by {label}", *(f"**{share(r.successes, r.n)}**" for r in rates.values()))
         )
-        tables = {name: rate.by(label) for name, rate in rates.items()}
-        for value in tables["base"].index:
-            cells = (table.loc[value] for table in tables.values())
+        tables = [rate.by(label).set_index("name") for rate in rates.values()]
+        for value in tables[0].index:
+            cells = (each.loc[value] for each in tables)
             rows.append((f"– {value}", *(share(int(cell["successes"]), int(cell["n"])) for cell in cells)))
     return rows
 
@@ -149,7 +149,7 @@ def gcg(model: LanguageModel, attempt: Attempt, steps: int, width: int = 32, len
     return goal in model.reply(conversation(tokens.decode(best)), 24).text
 
 
-def searches(n: int = 12, steps: int = 250) -> Rows:
+def searches(n: int = 10, steps: int = 250) -> Rows:
     """Attack success rate of GCG against ``hardened``, where the plain injection fails."""
     model = load("hardened")
     probe = indirect_injection("held_out")

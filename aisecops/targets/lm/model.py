@@ -18,9 +18,6 @@ from aisecops.targets.lm.chat import Message, Prompt, render
 from aisecops.targets.lm.network import Cache, Network
 from aisecops.targets.lm.tokenizer import ROLES, load_tokenizer
 
-_SPEAKS = (ROLES["assistant"], ROLES["call"])  # what a reply may begin with
-_ROLE_IDS = tuple(ROLES.values())
-
 
 @dataclass(frozen=True)
 class Token:
@@ -71,6 +68,11 @@ class LanguageModel:
 
     def __init__(self, name: str, network: Network) -> None:
         self.name, self.network, self.tokenizer = name, network.eval(), load_tokenizer()
+        # Added to the logits: what a reply may begin with, and what may come later.
+        self._first = torch.full((network.config.vocabulary,), float("-inf"))
+        self._first[[ROLES["assistant"], ROLES["call"]]] = 0.0
+        self._later = torch.zeros(network.config.vocabulary)
+        self._later[[id for id in ROLES.values() if id != ROLES["end"]]] = float("-inf")
 
     @property
     def context(self) -> int:
@@ -139,26 +141,16 @@ class LanguageModel:
         ids = torch.tensor([prompt.tokens])
         for step in range(most):
             with torch.inference_mode():
-                logits = self.network.read_out(self.network.hidden(self.network.embed(ids), cache)[0, -1])
-                allowed = torch.full_like(logits, float("-inf"))
-                if step == 0:
-                    allowed[list(_SPEAKS)] = 0.0
-                else:
-                    allowed[:] = 0.0
-                    allowed[[role for role in _ROLE_IDS if role != ROLES["end"]]] = float("-inf")
-                logprobs = (logits + allowed).log_softmax(-1)
-                if temperature > 0:
-                    share = ((logits + allowed) / temperature).softmax(-1)
-                    chosen = int(torch.multinomial(share, 1, generator=draw))
-                else:
-                    chosen = int(logprobs.argmax())
+                states = self.network.hidden(self.network.embed(ids), cache)
+                logits = self.network.read_out(states[0, -1]) + (self._later if step else self._first)
+                logprobs = logits.log_softmax(-1)
                 values, best = logprobs.topk(5)
-            yield Token(
-                chosen,
-                self.tokenizer.show(chosen),
-                float(logprobs[chosen]),
-                tuple(zip(best.tolist(), values.tolist(), strict=True)),
-            )
+                likeliest = tuple(zip(best.tolist(), values.tolist(), strict=True))
+                chosen, logprob = likeliest[0]
+                if temperature > 0:
+                    chosen = int(torch.multinomial((logits / temperature).softmax(-1), 1, generator=draw))
+                    logprob = float(logprobs[chosen])
+            yield Token(chosen, self.tokenizer.show(chosen), logprob, likeliest)
             if chosen == ROLES["end"]:
                 return
             ids = torch.tensor([[chosen]])

@@ -64,8 +64,8 @@ class Attention(nn.Module):
             weights: if given, the attention weights (B, H, T, all tokens) are appended to it.
         """
         batch, length, width = x.shape
-        q, k, v = self.mix(x).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        q, k = rotate(q, *turns), rotate(k, *turns)
+        mixed = self.mix(x).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        (q, k), v = rotate(mixed[:2], *turns), mixed[2]
         if cache is not None:
             k, v = cache.extend(self.layer, k, v)
         past = k.shape[2] - length
@@ -168,6 +168,6 @@ class Network(nn.Module):
 
 
 def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-    """Turn each pair of features of (B, H, T, D / H) by its token's position."""
+    """Turn each pair of features of (..., T, D / H) by its token's position."""
     left, right = x.chunk(2, dim=-1)
     return x * cosines + torch.cat((-right, left), dim=-1) * sines

@@ -28,6 +28,7 @@ class Tokenizer:
 
         self._library = Library.from_file(str(file))
         self._library.no_padding()
+        self._shown: dict[int, str] = {}
 
     def encode(self, text: str, roles: bool = False) -> list[int]:
         """Return the token ids of a text.
@@ -65,6 +66,11 @@ class Tokenizer:
 
     def show(self, token: int) -> str:
         """Return one token as people can read it: a role by name, a lone byte as ``<0xE2>``."""
+        if token not in self._shown:
+            self._shown[token] = self._name(token)
+        return self._shown[token]
+
+    def _name(self, token: int) -> str:
         if token < len(ROLES):
             return _NAMES[token]
         text = self._library.decode([token - len(ROLES)])
