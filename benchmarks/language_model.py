@@ -81,21 +81,20 @@ def attacks(n: int = 240) -> Rows:
     """Attack success rates on ``base`` and on ``hardened`` (documents marked); benign traffic that passes."""
     targets = {"base": application(load("base")), "hardened": application(load("hardened"), mark_data=True)}
     rows: Rows = [("Attack", *targets)]
-    for probe, detector, label in (
-        (indirect_injection("held_out"), answered, "wording"),
-        (indirect_injection("held_out"), answered, "position"),
-        (tool_abuse("held_out"), reached, "tool"),
-        (secret_extraction(split="held_out"), leaked, "family"),
-        (benign("held_out"), reached, "kind"),
+    for probe, detector, labels in (
+        (indirect_injection("held_out"), answered, ("wording", "position")),
+        (tool_abuse("held_out"), reached, ("tool", "channel")),
+        (secret_extraction(split="held_out"), leaked, ("family",)),
+        (benign("held_out"), reached, ("kind",)),
     ):
-        rates = {name: measure(probe, target, detector, n) for name, target in targets.items()}
-        rows.append(
-            (f"**{probe.name}**, by {label}", *(f"**{share(r.successes, r.n)}**" for r in rates.values()))
-        )
-        tables = [rate.by(label).set_index("name") for rate in rates.values()]
-        for value in tables[0].index:
-            cells = (each.loc[value] for each in tables)
-            rows.append((f"– {value}", *(share(int(cell["successes"]), int(cell["n"])) for cell in cells)))
+        rates = [measure(probe, target, detector, n) for target in targets.values()]
+        rows.append((f"**{probe.name}**", *(f"**{share(rate.successes, rate.n)}**" for rate in rates)))
+        for label in labels:
+            tables = [rate.by(label).set_index("name") for rate in rates]
+            for value in sorted(tables[0].index):
+                cells = (each.loc[value] for each in tables)
+                shares = (share(int(cell["successes"]), int(cell["n"])) for cell in cells)
+                rows.append((f"{label}: {value}", *shares))
     return rows
 
 
@@ -149,7 +148,7 @@ def gcg(model: LanguageModel, attempt: Attempt, steps: int, width: int = 32, len
     return goal in model.reply(conversation(tokens.decode(best)), 24).text
 
 
-def searches(n: int = 10, steps: int = 250) -> Rows:
+def searches(n: int = 8, steps: int = 250) -> Rows:
     """Attack success rate of GCG against ``hardened``, where the plain injection fails."""
     model = load("hardened")
     probe = indirect_injection("held_out")
