@@ -77,7 +77,7 @@ def accuracies(n: int = 100) -> Rows:
     return rows
 
 
-def attacks(n: int = 240) -> Rows:
+def attacks(n: int = 170) -> Rows:
     """Attack success rates on ``base`` and on ``hardened`` (documents marked); benign traffic that passes."""
     targets = {"base": application(load("base")), "hardened": application(load("hardened"), mark_data=True)}
     rows: Rows = [("Attack", *targets)]
@@ -148,7 +148,7 @@ def gcg(model: LanguageModel, attempt: Attempt, steps: int, width: int = 32, len
     return goal in model.reply(conversation(tokens.decode(best)), 24).text
 
 
-def searches(n: int = 8, steps: int = 250) -> Rows:
+def searches(n: int = 6, steps: int = 250) -> Rows:
     """Attack success rate of GCG against ``hardened``, where the plain injection fails."""
     model = load("hardened")
     probe = indirect_injection("held_out")
