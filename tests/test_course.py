@@ -61,7 +61,9 @@ def test_conda_and_binder_get_the_pins_of_the_lock() -> None:
     assert text == environment(lock, project), "run `make lock`"
     listed = yaml.safe_load(text)["dependencies"][-1]["pip"]
     locked = [line.rstrip(" \\") for line in lock.splitlines() if line[:1].isalnum()]
-    torch = next(pin for pin in tomllib.loads(project)["project"]["dependencies"] if pin.startswith("torch=="))
+    torch = next(
+        pin for pin in tomllib.loads(project)["project"]["dependencies"] if pin.startswith("torch==")
+    )
     assert listed == [torch, *locked, "--editable ."]
 
 
