@@ -4,7 +4,7 @@ Everything is deterministic: greedy decoding by default, sampling by a seed, one
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
@@ -43,7 +43,7 @@ class Reply:
 
     role: Literal["assistant", "call"]
     text: str
-    tokens: tuple[Token, ...]
+    tokens: tuple[Token, ...] = field(repr=False)
     finish: Literal["stop", "length"]
 
     @property
@@ -228,4 +228,5 @@ def load(name: str = "base") -> LanguageModel:
     Raises:
         CourseError: there is no such checkpoint, or its file is not the one that was signed.
     """
+    torch.set_num_threads(1)  # products this small get slower when shared, and the same on every machine
     return LanguageModel(name, checkpoint.read(name))
