@@ -6,17 +6,15 @@ threat modelling (Shostack, *Threat Modeling: Designing for Security*, 2014); a 
 branch of an attack tree (Schneier, *Attack Trees*, 1999).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Literal, TypeVar
-
-import yaml
+from typing import TYPE_CHECKING, Literal
 
 from aisecops import standards
 from aisecops.course import CourseError
+from aisecops.targets.records import Reader
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,10 +26,6 @@ Stage = Literal["data collection", "training", "registry", "deployment", "infere
 _FILE = Path(__file__).with_name("meridian.yaml")
 _MONTH = datetime(2026, 6, 1)
 _MINUTES = 30 * 24 * 60
-_RENAMED = {"from": "source", "to": "target"}  # "from" is a keyword of Python
-_WRITTEN = {field: key for key, field in _RENAMED.items()}
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -145,7 +139,7 @@ def load(path: Path | None = None) -> Meridian:
     Raises:
         CourseError: the file can't be read or contradicts itself; the text names the line.
     """
-    reader = _Reader(path or _FILE)
+    reader = Reader(path or _FILE)
     elements = reader.records("elements", Element)
     known = [element.id for element in elements]
     meridian = Meridian(
@@ -153,7 +147,7 @@ def load(path: Path | None = None) -> Meridian:
         flows=reader.records("flows", Flow, known),
         assets=reader.records("assets", Asset, known),
         entry_points=reader.records("entries", str, known),
-        attack_steps=reader.records("steps", AttackStep, known),
+        attack_steps=reader.records("steps", AttackStep, known, _known_technique),
         calls=reader.records("calls", Calls, known),
     )
     jewels = sum(asset.crown_jewel for asset in meridian.assets)
@@ -198,75 +192,7 @@ def tool_log(seed: int = 2026) -> "pd.DataFrame":
     return log
 
 
-class _Reader:
-    """Reads the sections of the file into dataclasses, and knows the line of everything."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            self._loader = yaml.CSafeLoader(path.read_text(encoding="utf-8"))
-            root = self._loader.get_single_node()
-        except OSError as error:
-            raise CourseError(f"cannot read {path}: {error.strerror}; restore the file") from None
-        except UnicodeDecodeError:
-            raise CourseError(f"{path} is not UTF-8 text; save it as UTF-8") from None
-        except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 1
-            raise CourseError(f"{path}, line {line}: {error.problem}; correct the YAML") from None
-        except yaml.YAMLError as error:
-            raise CourseError(f"{path} is not YAML ({str(error).splitlines()[0]}); correct it") from None
-        pairs = root.value if isinstance(root, yaml.MappingNode) else []
-        self._sections = {key.value: value for key, value in pairs if isinstance(key, yaml.ScalarNode)}
-
-    def records(self, section: str, type_: type[T], known: Sequence[str] = ()) -> tuple[T, ...]:
-        """Return the entries of a section; every id of an element that they name must be ``known``."""
-        from pydantic import TypeAdapter, ValidationError
-
-        nodes = self._sections.get(section)
-        if not isinstance(nodes, yaml.SequenceNode):
-            raise self.error(section, "missing or not a list; write entries that start with a dash")
-        adapter, records, ids = TypeAdapter(type_), [], set()
-        for node in nodes.value:
-            line = f"line {node.start_mark.line + 1}"
-            try:
-                raw = self._loader.construct_document(node)
-                if isinstance(raw, dict):
-                    raw = {_RENAMED.get(key, key): value for key, value in raw.items()}
-                    if strangers := raw.keys() - type_.__annotations__.keys():
-                        raise ValueError(f"unknown field {min(strangers, key=str)!r}")
-                record = adapter.validate_python(raw)
-            except ValidationError as error:
-                first = error.errors()[0]
-                where = " ".join(_WRITTEN.get(str(part), str(part)) for part in first["loc"])
-                raise self.error(section, f"{where}: {first['msg']}; correct it".lstrip(": "), line) from None
-            except (yaml.YAMLError, TypeError, ValueError) as error:
-                problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-                raise self.error(section, f"{problem}; correct the entry", line) from None
-            id = getattr(record, "id", None)
-            if id in ids:
-                raise self.error(section, f"the id {id!r} is taken; choose another", line)
-            if id is not None:
-                ids.add(id)
-            for name in _elements_in(record):
-                if name not in known:
-                    raise self.error(section, f"no element has the id {name!r}; correct it", line)
-            if isinstance(record, AttackStep):
-                try:
-                    standards.lookup(record.technique)
-                except CourseError as error:
-                    raise self.error(section, str(error), line) from None
-            records.append(record)
-        return tuple(records)
-
-    def error(self, section: str, problem: str, line: str = "") -> CourseError:
-        """Return the error to raise for a problem in a section, at a line if one is known."""
-        return CourseError(f"{self._path}, {line or 'section ' + section}: {problem}")
-
-
-def _elements_in(record: object) -> list[str]:
-    """Return the ids of elements that a record refers to."""
-    if isinstance(record, str):
-        return [record]
-    return [
-        getattr(record, name) for name in ("source", "target", "element", "tool") if hasattr(record, name)
-    ]
+def _known_technique(record: object) -> None:
+    """Refuse an attack step whose technique is not one of ATLAS."""
+    if isinstance(record, AttackStep):
+        standards.lookup(record.technique)

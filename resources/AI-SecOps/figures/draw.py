@@ -1,5 +1,6 @@
-"""Draw the figures of overview.md next to this file: python resources/AI-SecOps/figures/draw.py."""
+"""Draw the figures of the study texts next to this file: python resources/AI-SecOps/figures/draw.py."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib
@@ -172,6 +173,81 @@ def frameworks() -> Figure:
     return figure
 
 
+LETTER = [
+    ("gateway", "data"), ("case files", "data"), ("index", "data"), ("Clara", "context"),
+    ("refund", "call"), ("fraud model", "input"), ("payments", "call"),
+]  # fmt: skip
+LESSON = [("history", "data"), ("trainer", "training"), ("fraud model", "weights")]
+
+
+def letter() -> Figure:
+    """The way of one letter through Clara, and what it is to each element that it reaches."""
+    figure, axes = plt.subplots(figsize=(10.5, 3.4))
+    axes.set(xlim=(0, 70), ylim=(0, 20))
+    axes.axis("off")
+    places = [(10 * index + 0.7, 12.0, *step) for index, step in enumerate(LETTER)]
+    places += [(10 * index + 20.7, 1.5, *step) for index, step in enumerate(LESSON)]
+    for left, bottom, name, role in places:
+        loud = role != "data"
+        _box(axes, left, bottom, 8, 5.8, VERMILION if loud else BLUE, name, role, "white")
+    arrow = {"arrowstyle": "-|>", "color": GREY}
+    for row in (places[: len(LETTER)], places[len(LETTER) :]):
+        for (left, bottom, *_), (right, *_) in pairwise(row):
+            axes.annotate("", (right, bottom + 2.9), (left + 8, bottom + 2.9), arrowprops=arrow)
+    axes.annotate("", (22, 7.5), (15, 11.8), arrowprops={**arrow, "linestyle": "--"})
+    axes.text(14.2, 8.6, "months later", ha="right", style="italic")
+    axes.set_title("What one letter is to each element: data (blue), or something that steers (orange)")
+    return figure
+
+
+def dimensions() -> Figure:
+    """How the cheapest change of a linear decision shrinks with the number of features that can be moved."""
+    figure, axes = plt.subplots(figsize=(7.5, 3.8))
+    count = np.arange(1, 65)
+    axes.plot(count, 1 / np.sqrt(count), color=BLUE)
+    for at in (1, 4, 16, 64):
+        axes.plot(at, 1 / np.sqrt(at), "o", color=VERMILION)
+        axes.annotate(
+            f"{1 / np.sqrt(at):.3g}", (at, 1 / np.sqrt(at)), xytext=(6, 6), textcoords="offset points"
+        )
+    axes.set(
+        xlabel="features that can be moved, of equal weight and cost",
+        ylabel="cost of the best change",
+        ylim=(0, 1.1),
+    )
+    axes.set_title("Many small moves are cheaper than one large one")
+    return figure
+
+
+def exceedance() -> Figure:
+    """A loss-exceedance curve of two scenarios with the band of what is not known."""
+    rng = np.random.default_rng(2)
+    worlds, years = 300, 3000
+    losses = np.zeros((worlds, years))
+    for (often, rarely), (low, high) in [((2.0, 15.0), (1e3, 2e4)), ((0.05, 0.8), (1e5, 3e6))]:
+        rate = rng.lognormal(np.log(often * rarely) / 2, np.log(rarely / often) / 3.29, (worlds, 1))
+        events = rng.poisson(rate, losses.shape)
+        each = rng.lognormal(np.log(low * high) / 2, np.log(high / low) / 3.29, events.sum())
+        year = np.repeat(np.arange(events.size), events.ravel())
+        losses += np.bincount(year, weights=each, minlength=events.size).reshape(losses.shape)
+    amounts = np.geomspace(1e4, 2e7, 60)
+    shares = np.array([(losses > amount).mean(axis=1) for amount in amounts])
+    lowest, middle, highest = np.percentile(shares, [5, 50, 95], axis=1)
+    figure, axes = plt.subplots(figsize=(7.5, 4.2))
+    axes.fill_between(amounts, lowest, highest, color=BLUE, alpha=0.25, label="90 % of the worlds")
+    axes.plot(amounts, middle, color=BLUE, label="median world")
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="loss in a year (euros)",
+        ylabel="chance to lose more",
+        ylim=(0.002, 1.2),
+    )
+    axes.set_title("Loss-exceedance curve: the slope is luck, the band is not knowing")
+    axes.legend(loc="lower left")
+    return figure
+
+
 def _box(
     axes: Axes,
     left: float,
@@ -202,7 +278,7 @@ def _box(
 def main() -> None:
     """Write every figure as PNG; the same bytes for the same versions of the libraries."""
     plt.style.use("aisecops.course")
-    for draw in (life_cycle, thresholds, layers, frameworks):
+    for draw in (life_cycle, thresholds, layers, frameworks, letter, dimensions, exceedance):
         figure = draw()
         figure.savefig(Path(__file__).with_name(f"{draw.__name__}.png"), dpi=130, metadata={"Software": None})
         plt.close(figure)
