@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -114,10 +115,15 @@ ARTIFACTS = ROOT / "artifacts"
 
 @contextmanager
 def running_lab(environment: dict[str, str], *arguments: str) -> Iterator[str]:
-    """Run ``aisecops lab`` until the block ends; gives its address."""
+    """Run ``aisecops lab`` until the block ends; gives its address.
+
+    It knows no tabs and settings of other labs, which JupyterLab would restore: a test that found them open
+    would look at a notebook behind the one it wants.
+    """
     command = [sys.executable, "-m", "aisecops.cli", "lab", "--no-browser", *arguments]
-    with subprocess.Popen(
-        command, cwd=environment["AISECOPS_COURSE"], env=environment, text=True,
+    with TemporaryDirectory() as memory, subprocess.Popen(
+        command, cwd=environment["AISECOPS_COURSE"], text=True,
+        env={**environment, "JUPYTERLAB_WORKSPACES_DIR": memory, "JUPYTERLAB_SETTINGS_DIR": memory},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     ) as server:  # fmt: skip
         said = []
@@ -135,9 +141,13 @@ def running_lab(environment: dict[str, str], *arguments: str) -> Iterator[str]:
             server.terminate()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """The machine's own Chromium, headless."""
+    """The machine's own Chromium, headless.
+
+    While Playwright is open, its event loop counts as running in this thread, and no test can run another.
+    So each module that needs a browser closes its own.
+    """
     from playwright.sync_api import sync_playwright
 
     quiet = ["gpu", "background-networking", "component-update", "sync"]
