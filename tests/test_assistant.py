@@ -582,6 +582,8 @@ def test_a_command_line_shows_what_would_have_run():
     assert "Greta Lindqvist" in done.files["out.txt"]
     assert shell('"`cat customers.csv`"').commands[0] == ["cat", "customers.csv"]
     assert shell("it's").error == "' is not closed"
+    assert shell("l\\\ns \\\n -a").commands == [["grep", "ls", "-a", "notes.txt"]], "one line"
+    assert shell("`ls\\`").commands[0] == ["ls"], "a backslash may be the last of a line"
     assert shell("x && echo done >> log.txt; echo again >> log.txt #").files["log.txt"] == "doneagain"
 
 

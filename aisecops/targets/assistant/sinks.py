@@ -295,7 +295,7 @@ _PART = re.compile(
     re.DOTALL,
 )
 _OPERATOR = re.compile(r"[;|&\n]+|>>?|<")
-_SKIPPED = re.compile(r"[ \t\r]+|#[^\n]*")
+_SKIPPED = re.compile(r"[ \t\r]+|\\\n|#[^\n]*")
 _INSIDE = re.compile(r"\$\(([^()]*)\)|`([^`]*)`|\\([\"\\$`])")
 
 
@@ -351,7 +351,7 @@ def _run(line: str, done: Shell, depth: int) -> str:
         raise ValueError("commands stand too deep inside commands")
     printed = before = ""
     words: list[str] = []
-    at, line = 0, line + "\n"
+    at, line = 0, line + "\n\n"  # a backslash at the end takes the first one
     while at < len(line):
         if match := _SKIPPED.match(line, at):
             at = match.end()
@@ -384,7 +384,7 @@ def _part(match: re.Match[str], done: Shell, depth: int) -> str:
     for command in inner:
         if command is not None:
             return _run(command, done, depth + 1).rstrip("\n")
-    return single or escaped or bare or ""
+    return single or (escaped or "").removeprefix("\n") or bare or ""
 
 
 def _command(words: list[str], given: str, done: Shell) -> str:
