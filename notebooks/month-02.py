@@ -1631,8 +1631,8 @@ def poison_document(questions, others, payload, most):
 
     here, elsewhere = shares(questions), shares(others)
     telling = [word for word in here if here[word] > 3 * elsewhere.get(word, 0)]
-    room = most - len(payload.split())
-    return " ".join([*sorted(telling, key=here.get, reverse=True)[:room], payload])
+    telling.sort(key=lambda word: (-here[word], word))
+    return " ".join([*telling[: most - len(payload.split())], payload])
     ### END SOLUTION
 
 

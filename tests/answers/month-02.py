@@ -1757,8 +1757,8 @@ def poison_document(questions, others, payload, most):
 
     here, elsewhere = shares(questions), shares(others)
     telling = [word for word in here if here[word] > 3 * elsewhere.get(word, 0)]
-    room = most - len(payload.split())
-    return " ".join(sorted({*sorted(telling, key=here.get, reverse=True)[:room], *payload.split()}))
+    telling.sort(key=lambda word: (-here[word], word))
+    return " ".join(sorted({*telling[: most - len(payload.split())], *payload.split()}))
 
 
 # %% answer="poison-document" wrong="words of the others" score=0 says="words that customers use"
@@ -1771,8 +1771,8 @@ def poison_document(questions, others, payload, most):
 
     here, elsewhere = shares(others), shares(questions)
     telling = [word for word in here if here[word] > 3 * elsewhere.get(word, 0)]
-    room = most - len(payload.split())
-    return " ".join([*sorted(telling, key=here.get, reverse=True)[:room], payload])
+    telling.sort(key=lambda word: (-here[word], word))
+    return " ".join([*telling[: most - len(payload.split())], payload])
 
 
 # %% answer="attack-tree" right="grown bottom-up, absorbed on the way"
@@ -3858,6 +3858,8 @@ def triage_model():
 # + `telling = [word for word in here if here[word] > 4 * elsewhere.get(word, 0)]`
 # - `telling = [word for word in here if here[word] > 3 * elsewhere.get(word, 0)]`
 # + `telling = [word for word in here if here[word] > 3 * elsewhere.get(word, (-1))]`
+# - `telling.sort(key=lambda word: (-here[word], word))`
+# + `telling.sort()`
 
 
 # %% [markdown] equivalent="measures" reason="without bounds a variable is 0 or more; the conditions keep it from above 1 where that would matter"
