@@ -238,6 +238,31 @@ def test_an_endless_answer_is_interrupted_and_the_rest_is_graded() -> None:
     assert shown["other"][0]["text"] == "fine\n"
 
 
+BUSY = """
+import time
+
+def f(ask=lambda: None):
+    end = time.monotonic() + 2.6
+    while time.monotonic() < end:
+        ask()
+
+def g():
+    return 2
+"""
+
+
+@pytest.mark.parametrize("call", ["f()", "f(lambda: None)"])
+def test_calls_share_the_time_of_their_cell_and_the_rest_is_graded(call: str) -> None:
+    shown = graded(
+        cell("answer", BUSY, locked=False, solution=True),
+        cell("check", f"for _ in range(10):\n    {call}", grade=True),
+        cell("other", "assert g() == 2\nprint('fine')", grade=True),
+        times=split.Times(cell_s=3, grace_s=2),
+    )
+    assert "ran longer than 3 s and was interrupted" in shown["check"][0]["traceback"][0]
+    assert shown["other"][0]["text"] == "fine\n"
+
+
 def test_an_answer_that_cannot_be_interrupted_is_ended() -> None:
     stubborn = "def f():\n    import signal\n    signal.signal(signal.SIGALRM, signal.SIG_IGN)\n    while True:\n        pass"
     shown = graded(

@@ -62,11 +62,15 @@ def _ask(peer: Peer, verb: str, *values: object) -> Any:
 
 
 @contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float, spent: float = 0) -> Iterator[None]:
     """Interrupt what runs in this block of the main thread, as a kernel is interrupted.
 
+    Args:
+        seconds: how long it may run.
+        spent: how many of them are gone already.
+
     Raises:
-        TimeIsUp: in the block, after so many seconds; never amid a message to the other side.
+        TimeIsUp: in the block, when they are over; never amid a message to the other side.
     """
 
     def stop(_: int, frame: FrameType | None) -> None:
@@ -78,7 +82,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
     before = signal.signal(signal.SIGALRM, stop)
     started = time.monotonic()
-    left, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    left, _ = signal.setitimer(signal.ITIMER_REAL, max(0.001, seconds - spent))
     try:
         yield
     finally:
@@ -169,13 +173,14 @@ class Student:
         channel: the socket to the trusted side.
         shell: where the cells run.
         warm: what the cells have bound that ran before.
-        times: how long a question may take.
+        times: how long a cell may take.
     """
 
     def __init__(
         self, channel: socket.socket, shell: Shell, warm: Bindings | None = None, times: Times = USUAL
     ) -> None:
         self.shell = shell
+        self._since = time.monotonic()
         verbs: dict[str, Callable[..., Any]] = {
             "run": lambda source: json.dumps(shell.run(source)),
             "recall": lambda cell: shell.user_ns.update((warm or {})[cell]),
@@ -190,7 +195,9 @@ class Student:
 
         def timed(verb: Callable[..., Any]) -> Callable[..., Any]:
             def answer(*values: Any) -> Any:
-                with time_limit(times.cell_s):
+                if verb in (verbs["run"], verbs["look"]):  # a cell begins, and its time; calls share it
+                    self._since = time.monotonic()
+                with time_limit(times.cell_s, time.monotonic() - self._since):
                     return verb(*values)
 
             return answer
