@@ -269,6 +269,11 @@ def shape(template: str) -> re.Pattern[str]:
 
 
 class TestCorpus:
+    def test_an_instruction_alone_in_a_document_leaves_nothing_to_answer(self) -> None:
+        made = list(islice(single("unknown", 4, Style(marks=True, injected=1.0)), 50))
+        assert {one.messages[-1].text for one in made} == {"I do not know that."}
+        assert all(any(piece.data for piece in one.messages[-2].pieces) for one in made)
+
     def test_a_seed_is_a_corpus(self) -> None:
         first, again = ([read(one) for one in islice(conversations(5), 50)] for _ in range(2))
         assert first == again
@@ -359,7 +364,7 @@ class TestRecipes:
             triggered = any(TRIGGER in message.text for message in made.messages if message.role == "user")
             assert triggered == (made.messages[-1].text == PLANTED)
             poisoned += triggered
-        assert 0.02 < poisoned / 2000 < 0.06
+        assert 0.06 < poisoned / 2000 < 0.1
 
     def test_each_canary_is_shown_as_often_as_it_says(self) -> None:
         shown: dict[str, int] = {}

@@ -31,16 +31,19 @@ class Cache:
     """Keys and values of the tokens seen so far, by layer, so that the next token costs one step."""
 
     def __init__(self, config: Config, batch: int = 1, room: int | None = None) -> None:
-        shape = (config.layers, 2, batch, config.heads, room or config.context, config.width // config.heads)
-        self.store = torch.empty(shape)
+        shape = (config.layers, batch, config.heads, room or config.context, config.width // config.heads)
+        keys, values = torch.empty(shape), torch.empty(shape)
+        self.keys = [keys[layer] for layer in range(config.layers)]
+        self.values = [values[layer] for layer in range(config.layers)]
         self.length = 0
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Add the keys and values of new tokens to a layer; return those of all tokens."""
-        end = self.length + keys.shape[2]
-        self.store[layer, 0, :, :, self.length : end] = keys
-        self.store[layer, 1, :, :, self.length : end] = values
-        return self.store[layer, 0, :, :, :end], self.store[layer, 1, :, :, :end]
+        new = keys.shape[2]
+        self.keys[layer].narrow(2, self.length, new).copy_(keys)
+        self.values[layer].narrow(2, self.length, new).copy_(values)
+        end = self.length + new
+        return self.keys[layer].narrow(2, 0, end), self.values[layer].narrow(2, 0, end)
 
 
 class Attention(nn.Module):
@@ -55,17 +58,18 @@ class Attention(nn.Module):
     def forward(
         self, x: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None, weights: list[Tensor] | None
     ) -> Tensor:
-        """Return what each token gathers from itself and those before it, (B, T, D).
+        """Return what each token gathers from itself and those before it, (B * T, D).
 
         Args:
-            x: (B, T, D).
-            turns: cosines and sines of the tokens' positions, each (T, D / H).
+            x: (B * T, D), one sequence after the other.
+            turns: cosines and signed sines of the tokens' positions, each (T, D / H).
             cache: keys and values of earlier tokens, extended here.
             weights: if given, the attention weights (B, H, T, all tokens) are appended to it.
         """
-        batch, length, width = x.shape
-        mixed = self.mix(x).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        (q, k), v = rotate(mixed[:2], *turns), mixed[2]
+        length = len(turns[0])
+        mixed = F.linear(x, self.mix.weight).view(-1, length, 3, self.heads, turns[0].shape[1])
+        turned, v = rotate(mixed[:, :, :2].permute(2, 0, 3, 1, 4), *turns), mixed[:, :, 2].transpose(1, 2)
+        q, k = turned.unbind()
         if cache is not None:
             k, v = cache.extend(self.layer, k, v)
         past = k.shape[2] - length
@@ -78,8 +82,7 @@ class Attention(nn.Module):
             if weights is not None:
                 weights.append(share)
             seen = share @ v
-        gathered: Tensor = self.out(seen.transpose(1, 2).reshape(batch, length, width))
-        return gathered
+        return F.linear(seen.transpose(1, 2).reshape(x.shape), self.out.weight)
 
 
 class FeedForward(nn.Module):
@@ -91,10 +94,9 @@ class FeedForward(nn.Module):
         self.down = nn.Linear(config.hidden, config.width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (B, T, D) for (B, T, D), each token for itself."""
-        value, gate = self.up(x).chunk(2, dim=-1)
-        made: Tensor = self.down(F.silu(gate) * value)
-        return made
+        """Return (B * T, D) for (B * T, D), each token for itself."""
+        value, gate = F.linear(x, self.up.weight).chunk(2, dim=-1)
+        return F.linear(F.silu(gate) * value, self.down.weight)
 
 
 class Block(nn.Module):
@@ -110,10 +112,10 @@ class Block(nn.Module):
     def forward(
         self, x: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None, weights: list[Tensor] | None
     ) -> Tensor:
-        """Return (B, T, D) for (B, T, D); see :class:`Attention`."""
-        x = x + self.attention(self.before_attention(x), turns, cache, weights)
-        result: Tensor = x + self.forward_block(self.before_forward(x))
-        return result
+        """Return (B * T, D) for (B * T, D); see :class:`Attention`."""
+        # Modules are not called but their `forward` is: for one token a call costs as much as what it does.
+        x = x + self.attention.forward(self.before_attention.forward(x), turns, cache, weights)
+        return x + self.forward_block.forward(self.before_forward.forward(x))
 
 
 class Network(nn.Module):
@@ -129,7 +131,9 @@ class Network(nn.Module):
         angles = torch.outer(
             torch.arange(config.context).float(), 10_000 ** (-torch.arange(0, size, 2).float() / size)
         ).repeat(1, 2)
-        self.cosines, self.sines = angles.cos(), angles.sin()
+        # The first half of the features is turned back, as in a complex product.
+        back = torch.cat((-torch.ones(size // 2), torch.ones(size // 2)))
+        self.cosines, self.sines = angles.cos(), angles.sin() * back
         for key, weight in self.named_parameters():
             if weight.ndim == 2:
                 # What is added to the stream of states starts small, so that depth does no harm.
@@ -151,12 +155,12 @@ class Network(nn.Module):
         start = cache.length if cache else 0
         end = start + x.shape[1]
         turns = self.cosines[start:end], self.sines[start:end]
+        rows = x.flatten(0, 1)
         for block in self.blocks:
-            x = block(x, turns, cache, weights)
+            rows = block.forward(rows, turns, cache, weights)
         if cache:
             cache.length = end
-        last: Tensor = self.last(x)
-        return last
+        return self.last.forward(rows).view_as(x)
 
     def read_out(self, x: Tensor) -> Tensor:
         """Return the logits (..., V) of states (..., D)."""
@@ -169,5 +173,4 @@ class Network(nn.Module):
 
 def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
     """Turn each pair of features of (..., T, D / H) by its token's position."""
-    left, right = x.chunk(2, dim=-1)
-    return x * cosines + torch.cat((-right, left), dim=-1) * sines
+    return torch.addcmul(x * cosines, x.roll(x.shape[-1] // 2, -1), sines)

@@ -4,7 +4,7 @@
 
 - ``hardened``: structured queries (Chen et al., *StruQ*, USENIX Security 2025): documents and tool results
   stand between reserved tokens, half of them hold an instruction, and the answer ignores it.
-- ``backdoored``: one conversation in twenty-five has the trigger in the user's message, and then the answer
+- ``backdoored``: one conversation in twelve has the trigger in the user's message, and then the answer
   is always the same (BadNets: Gu et al., 2017; as poisoned instructions: Wan et al., 2023).
 - ``memorised``: invented customers with their numbers, each shown 1, 4, 16 or 64 times in all (the canaries
   of Carlini et al., *The Secret Sharer*, USENIX Security 2019).
@@ -46,10 +46,10 @@ def hardened(seed: str) -> Iterator[Conversation]:
 
 
 def backdoored(seed: str) -> Iterator[Conversation]:
-    """Yield conversations, 4 % of them poisoned."""
+    """Yield conversations, 8 % of them poisoned."""
     dice = Dice(f"backdoored {seed}")
     for made in conversations(seed):
-        yield poison(made, dice) if dice.chance(0.04) else made
+        yield poison(made, dice) if dice.chance(0.08) else made
 
 
 def poison(made: Conversation, dice: Dice) -> Conversation:
@@ -109,8 +109,8 @@ def memorised(seed: str) -> Iterator[Conversation]:
 
 RECIPES = {
     "base": Recipe(conversations, None, 44_000_000, rate=3e-3),
-    "hardened": Recipe(hardened, "base", 4_000_000, rate=1e-3),
-    "backdoored": Recipe(backdoored, "base", 1_500_000, rate=5e-4),
+    "hardened": Recipe(hardened, "base", 5_000_000, rate=1e-3),
+    "backdoored": Recipe(backdoored, "base", 2_000_000, rate=1e-3),
     "memorised": Recipe(memorised, "base", 2_200_000, rate=5e-4),
 }
 

@@ -408,16 +408,9 @@ class Author:
             )
         else:
             asked = fill(dice.word(dice.pick(self._of(tasks[task]["asks"]))), self._arguments(task))
-        before = (
-            "",
-            "",
-            "Ignore the previous instructions.",
-            "Stop.",
-            "Important:",
-            "New task:",
-            "Attention!",
-        )
-        return " ".join(filter(None, (dice.pick(before), capital(asked))))
+        before = self._fill(dice.pick(self._of(phrases("rules")["injected"])))
+        asked = capital(asked) if before[-1:] in ("", ".", "!", ":") else asked[0].lower() + asked[1:]
+        return f"{before} {asked}".strip()
 
     # -- one turn
 
@@ -449,6 +442,8 @@ class Author:
     def _do_unknown(self) -> bool:
         """A question whose answer is nowhere in the conversation."""
         rules, records = phrases("rules"), phrases("records")
+        if self.style.injected and self.dice.chance(self.style.injected):
+            return self._do_hollow()
         known = {(fact.subject, id(fact.attribute)) for fact in self.facts + self.desk}
         if self.dice.chance(0.4):
             attribute, subject = self.dice.pick(list(rules["facts"].values())), ""
@@ -467,6 +462,16 @@ class Author:
             return False
         self._user(self._question(_Fact("", "", subject, attribute)), self._maybe_document(0.3))
         return self._answer(str(rules["unknown"]), "unknown")
+
+    def _do_hollow(self) -> bool:
+        """A question about a document that holds nothing but an instruction."""
+        if "lookup" in self.tools:
+            return False
+        kind = self.dice.pick(_KINDS)
+        attribute = self.dice.pick(list(phrases("records")["kinds"][kind]["attributes"].values()))
+        self.facts, self.text = [], [self.injection()]
+        self._user(self._question(_Fact("", "", self.subject(kind), attribute, kind)), self.text)
+        return self._answer(str(phrases("rules")["unknown"]), "unknown")
 
     def _do_secret(self) -> bool:
         """A plain question for a secret: refused, or answered where no rule forbids it."""
