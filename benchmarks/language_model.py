@@ -2,8 +2,8 @@
 
 python benchmarks/language_model.py accuracy | attacks | gcg | backdoor | memory | prompts | speed | cards
 
-Each part prints a table; ``cards`` runs all of them and writes the tables into docs/model.md. Phrases and
-names are held out throughout. ``speed`` compares with HuggingFace's Llama of the same size, in the same
+Each part prints a table; ``cards``, with the names of parts or for all of them, writes the tables into
+docs/model.md. Phrases and names are held out throughout. ``speed`` compares with HuggingFace's Llama of the same size, in the same
 process on the same core; it needs `pip install transformers==5.24.0`.
 """
 
@@ -266,10 +266,10 @@ def table(rows: Rows) -> str:
     return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
 
 
-def cards() -> None:
-    """Run all parts and write their tables between the marks in docs/model.md."""
-    for name, part in PARTS.items():
-        made = table(part())
+def cards(names: Sequence[str]) -> None:
+    """Run the parts and write their tables between the marks in docs/model.md."""
+    for name in names:
+        made = table(PARTS[name]())
         print(f"\n{name}\n{made}", flush=True)
         text = DOCUMENT.read_text(encoding="utf-8")
         start, end = f"<!-- {name} -->\n", "<!-- end -->"
@@ -281,9 +281,9 @@ def cards() -> None:
 
 if __name__ == "__main__":
     wanted = sys.argv[1:]
-    if wanted == ["cards"]:
-        cards()
+    if wanted[:1] == ["cards"] and set(wanted[1:]) <= set(PARTS):
+        cards(wanted[1:] or list(PARTS))
     elif len(wanted) == 1 and wanted[0] in PARTS:
         print(table(PARTS[wanted[0]]()))
     else:
-        sys.exit(f"give one of: {', '.join(PARTS)}, cards")
+        sys.exit(f"give one of: {', '.join(PARTS)}, cards [PARTS]")
