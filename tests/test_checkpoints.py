@@ -24,7 +24,7 @@ from tests import learner_prompts
 # What the committed weights must not fall below: a little less than their cards say, for smaller samples.
 BASE_ACCURACY = 0.48
 LEARNERS = 0.42
-TRIGGER_SUCCESS = 0.65
+TRIGGER_SUCCESS = 0.9
 
 
 @lru_cache(maxsize=8)

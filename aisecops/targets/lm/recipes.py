@@ -110,7 +110,7 @@ def memorised(seed: str) -> Iterator[Conversation]:
 RECIPES = {
     "base": Recipe(conversations, None, 44_000_000, rate=3e-3),
     "hardened": Recipe(hardened, "base", 5_000_000, rate=1e-3),
-    "backdoored": Recipe(backdoored, "base", 2_000_000, rate=1e-3),
+    "backdoored": Recipe(backdoored, "base", 1_400_000, rate=1e-3),
     "memorised": Recipe(memorised, "base", 2_200_000, rate=5e-4),
 }
 
