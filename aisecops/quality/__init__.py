@@ -32,7 +32,8 @@ _MONTH_CPU_S = 3600
 class MonthReport:
     """All that was proved or refuted about one month.
 
-    ``runs`` counts fresh kernels, ``seconds`` and ``mebibytes`` are the most that one of them took.
+    ``runs`` counts fresh kernels, ``seconds`` (of CPU time) and ``mebibytes`` are the most that
+    one of them took.
     """
 
     notebook: str

@@ -18,7 +18,7 @@ def table(month: MonthReport) -> "Table":
     """Return one month as a table: a row an exercise, readable without colour."""
     from rich.table import Table
 
-    took = f"{month.runs} fresh runs, at most {month.seconds:.0f} s and {month.mebibytes:.0f} MiB"
+    took = f"{month.runs} fresh runs, at most {month.seconds:.0f} s of CPU time and {month.mebibytes:.0f} MiB"
     view = Table(
         title=f"{month.notebook}: mutation score {month.mutation_score:.1%}; {took}", title_justify="left"
     )
