@@ -3,8 +3,8 @@
 python benchmarks/language_model.py accuracy | attacks | gcg | backdoor | memory | prompts | speed | cards
 
 Each part prints a table; ``cards``, with the names of parts or for all of them, writes the tables into
-docs/model.md. Phrases and names are held out throughout. ``speed`` compares with HuggingFace's Llama of the same size, in the same
-process on the same core; it needs `pip install transformers==5.24.0`.
+docs/model.md. Phrases and names are held out throughout. ``speed`` compares with HuggingFace's Llama of the
+same size, in the same process on the same core; it needs `pip install transformers==5.24.0`.
 """
 
 import re
