@@ -239,6 +239,15 @@ def test_a_value_that_only_hidden_tests_hold_is_found_in_the_release(broken: Cal
     assert any("the-hidden-value" in said for said in faults(examined(course, "--runs", "0"))["leak"])
 
 
+def test_a_label_of_another_month_is_no_leak(broken: Callable[..., Path]) -> None:
+    course = broken(NOTEBOOK, HIDDEN, HIDDEN + 'assert "AML.TA0010", "never"\n', "build")
+    catalogue = course / "release" / "exercises.json"
+    entries = json.loads(catalogue.read_text(encoding="utf-8"))
+    other = {**entries[0], "id": "other", "notebook": "month-02", "standards": ["AML.TA0010"], "checks": []}
+    catalogue.write_text(json.dumps([*entries, other]), encoding="utf-8")
+    assert "leak" not in faults(examined(course, "--runs", "0"))
+
+
 def test_a_slow_or_hungry_month_is_found() -> None:
     from aisecops.build.read import Lab
     from aisecops.quality.runs import Run, judge
