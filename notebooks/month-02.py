@@ -147,6 +147,11 @@ def make_system(elements, flows):
     return {"elements": elements, "flows": flows}
 
 
+def apart(*values):
+    """Copies, so that nothing a function does to its arguments changes what is asked next."""
+    return copy.deepcopy(values)
+
+
 _small = make_system(
     [
         ("web", "external entity", "a"), ("app", "process", "b"), ("mid", "process", "b"), ("store", "data store", "b"),
@@ -159,7 +164,7 @@ _small = make_system(
         ("web", "clerk", "data"), ("island", "vault", "data"),
     ],
 )  # fmt: skip
-_got = survey(_small)
+_got = survey(*apart(_small))
 assert set(_got) == {"crossings", "entry_points", "depth"}, (
     f"return a dictionary with crossings, entry_points and depth, not {sorted(_got)}"
 )
@@ -209,7 +214,7 @@ for _k in range(20):
         _zone = {e["id"]: e["zone"] for e in _other["elements"]}
         _out = {e["id"] for e in _other["elements"] if e["kind"] == "external entity"}
         try:
-            _got = survey(_other)
+            _got = survey(*apart(_other))
         except Exception as error:
             raise AssertionError(
                 f"on another system your function stops with {type(error).__name__}: a system may have no external entity at all"
@@ -287,7 +292,7 @@ _deep = Counter(_found["depth"].values())
 print(
     f"In words: {len(_found['crossings'])} of {len({(f['from'], f['to']) for f in SYSTEM['flows']})} flows cross a trust boundary. "
     f"Outsiders reach {', '.join(_found['entry_points'])} directly, and {len(_found['depth'])} of {len(_at)} elements in all: "
-    f"{'; '.join(f'{_deep[k]} behind {k} boundaries' for k in sorted(_deep))}."
+    f"{'; '.join(f'{_deep[k]} with {k} on the way' for k in sorted(_deep))}."
 )
 
 # %% [markdown]
@@ -335,9 +340,10 @@ print(
 # The rule `AML.T0086` is what Willison called the lethal trifecta (2025): private data, untrusted content, and
 # a way out, in one place.
 #
-# You are graded on three systems that you have not seen. *Recall*: of the threats that are there, the share
+# You are graded on systems that you have not seen. *Recall*: of the threats that are there, the share
 # you find (4 points for 80 %, if at least half of what you report is right). *Precision*: of what you report,
-# the share that is there (4 points for 80 %, if you find at least half). Exactly right on all: 2 points more.
+# the share that is there (4 points for 80 %, if you find at least half). Exactly right on all, and on random
+# ones: 2 points more.
 # A list of everything has full recall and is worth nothing.
 #
 # <details><summary>Hint 1</summary>
@@ -553,7 +559,7 @@ def rates_of(got, want):
 
 def threats_in(system):
     """Call find_threats and return what it finds as a set of pairs."""
-    got = find_threats(system)
+    got = find_threats(*apart(system))
     assert all(not isinstance(pair, str) and len(pair) == 2 for pair in got), (
         "return pairs (threat, element id), such as ('S', 'claims-portal')"
     )
@@ -923,14 +929,15 @@ for _controls, _knows, _target, _want, _level in (
     (["rival"], ["architecture", "weights"], "scorer", ["query access"], "white-box"),
     (["log"], [], "scorer", ["training data control"], "black-box"),
 ):
-    _got = profile(_plant, {"controls": _controls, "knows": _knows, "goal": "integrity", "target": _target})
+    _scenario = {"controls": _controls, "knows": _knows, "goal": "integrity", "target": _target}
+    _got = profile(*apart(_plant, _scenario))
     assert list(_got["capabilities"]) == _want, (
         f"who controls {_controls} and knows {_knows} has {_want} over {_target}, not {_got['capabilities']}"
     )
     assert _got["knowledge"] == _level, f"who knows {_knows} is a {_level} attacker, not {_got['knowledge']}"
 ### BEGIN HIDDEN TESTS
 for _other, _scenario in _cases:
-    _got, _want = profile(_other, _scenario), _profile(_other, _scenario)
+    _got, _want = profile(*apart(_other, _scenario)), _profile(_other, _scenario)
     for _name in sorted(set(_want["capabilities"]) ^ set(_got["capabilities"])):
         raise AssertionError(
             f"on another system {_name} is {'missing' if _name in _want['capabilities'] else 'claimed and not there'}: which flows does the table ask for?"
@@ -954,7 +961,7 @@ for _change, _want in (
     ({"goal": "misuse"}, []),
     ({"controls": ["hub"]}, []),
 ):
-    _got = list(possible(_plant, {**_base, **_change}, ATTACKS))
+    _got = list(possible(*apart(_plant, {**_base, **_change}, ATTACKS)))
     assert _got == _want, (
         f"in the scenario { ({**_base, **_change}) } these are possible: {_want}, not {_got}"
     )
@@ -972,7 +979,7 @@ for _other, _scenario in _cases:
             and not set(a["needs"]) - set(_mine["capabilities"])
             and _rank[_mine["knowledge"]] >= _rank[a["knowledge"]]
         ]
-        assert list(possible(_other, _scenario, _table)) == _want, (
+        assert list(possible(*apart(_other, _scenario, _table))) == _want, (
             "on another system other attacks are possible: goal, kind of the target, all needs, and at least the knowledge; in the order of attacks"
         )
 ### END HIDDEN TESTS
@@ -1010,11 +1017,19 @@ for _who, _scenario in {
 # %%
 history = claims.history(6000)
 FEATURES = [name for name in history.columns if name != "fraud"]
-_raw = history[FEATURES].astype(float)
-_long = ["amount", "days_insured", "days_to_report", "words"]
-_raw[_long] = np.log10(_raw[_long].clip(lower=1))
+
+
+def plain(history):
+    """The features of claims as numbers; those that spread over orders of magnitude as logarithms."""
+    raw = history[FEATURES].astype(float)
+    long = ["amount", "days_insured", "days_to_report", "words"]
+    raw[long] = np.log10(raw[long].clip(lower=1))
+    return raw
+
+
 _cut = 4000
-X = StandardScaler().fit(_raw[:_cut]).transform(_raw)
+scaler = StandardScaler().fit(plain(history[:_cut]))
+X = scaler.transform(plain(history))
 y = history.fraud.to_numpy()
 
 version1 = LogisticRegression().fit(X[:_cut], y[:_cut])
@@ -1029,13 +1044,6 @@ def network_sum(network, cases):
     """The network's output before it is squeezed to a score, for an array of cases."""
     (first, second), (bias1, bias2) = network.coefs_, network.intercepts_
     return (np.maximum(np.atleast_2d(cases) @ first + bias1, 0) @ second + bias2).ravel()
-
-
-def turned(network, order, signs):
-    """The same network for the same cases, whose features come in another order and with other signs."""
-    other = copy.copy(network)
-    other.coefs_ = [(network.coefs_[0] * signs[:, None])[order], network.coefs_[1]]
-    return other
 
 
 def stopped_by(network, limit=LIMIT):
@@ -1230,9 +1238,9 @@ print(
 #   once, in earnest. The next question after the budget raises an error.
 # - The change of each claim may cost at most `reach`, by `norm=2` as in 2.1. Features of infinite cost stay.
 #
-# Graded on fraud models you have not seen, whose features point in other directions: with 240 questions and a
-# reach of 2, at least 56 % of the claims must pass. (An attacker who
-# knows version 1 gets about three in four past version 2.)
+# Graded on other claims, and on fraud models whose features are mixtures of those here, in another order: what
+# you know of version 2 does not help there. With 240 questions and a reach of 2, at least half of the claims
+# must pass. (An attacker who knows version 1 gets about three in four past version 2.)
 #
 # <details><summary>Hint 1</summary>
 #
@@ -1284,6 +1292,27 @@ def transfer(stopped, pool, oracle, budget, cost, reach):
 
 
 # %% tests="transfer" points=8
+### BEGIN HIDDEN TESTS
+_unseen = claims.history(4000, seed=61_704_233)
+_unseen_fraud, _unseen = _unseen.fraud.to_numpy() == 1, scaler.transform(plain(_unseen))
+
+
+def _turned(seed):
+    """Version 2 and unseen claims in other coordinates, and what moving those costs.
+
+    Features of equal cost are mixed, so that neither their order nor their values tell what they were.
+    """
+    rng = np.random.default_rng(seed)
+    size, equal = len(COST), np.flatnonzero(COST == 1)
+    turn = np.diag(rng.choice([-1.0, 1.0], size))
+    turn[np.ix_(equal, equal)] = np.linalg.qr(rng.normal(size=(len(equal), len(equal))))[0]
+    order = rng.permutation(size)
+    turn, other = turn[:, order], copy.copy(version2)
+    other.coefs_ = [turn.T @ version2.coefs_[0], version2.coefs_[1]]
+    return other, _unseen @ turn, COST[order]
+
+
+### END HIDDEN TESTS
 def transfer_result(network, limit, cases, pool, budget, cost, reach):
     """Carry out the attack; return the share of claims that pass."""
     oracle = counted(stopped_by(network, limit), budget)
@@ -1313,18 +1342,13 @@ assert _share >= 0.6, (
     f"only {_share:.0%} pass (60 % wanted here): learn the direction from the answers, and use the whole reach"
 )
 ### BEGIN HIDDEN TESTS
-for _seed, _bar in ((1, LIMIT), (2, LIMIT + 0.4), (3, LIMIT - 0.4)):
-    _rng = np.random.default_rng(_seed)
-    _order, _signs = _rng.permutation(X.shape[1]), _rng.choice([-1.0, 1.0], X.shape[1])
-    _net, _cases = turned(version2, _order, _signs), (X * _signs)[:, _order]
-    _victims = _cases[_cut:][(network_sum(_net, _cases[_cut:]) >= _bar) & _fraud][:120]
-    _share = transfer_result(
-        _net, _bar, _victims, _cases[1000 * _seed : 1000 * _seed + 900], 240, COST[_order], 2.0
-    )
-    assert _share >= 0.56, f"against another fraud model only {_share:.0%} of the claims pass (56 % wanted)"
-    _far = transfer_result(
-        _net, _bar, _victims[:40], _cases[1000 * _seed : 1000 * _seed + 900], 150, 3 * COST[_order], 15.0
-    )
+for _seed, _bar in ((1, LIMIT), (2, LIMIT + 0.4), (3, LIMIT - 0.2)):
+    _net, _cases, _price = _turned(_seed)
+    _victims = _cases[(network_sum(_net, _cases) >= _bar) & _unseen_fraud][-120:]
+    _pool = _cases[900 * (_seed - 1) : 900 * _seed]
+    _share = transfer_result(_net, _bar, _victims, _pool, 240, _price, 2.0)
+    assert _share >= 0.5, f"against another fraud model only {_share:.0%} of the claims pass (50 % wanted)"
+    _far = transfer_result(_net, _bar, _victims[:40], _pool, 150, 3 * _price, 15.0)
     assert _far >= 0.9, (
         f"with a reach of 15 only {_far:.0%} of the claims pass (90 % wanted): use the whole reach"
     )
@@ -1382,13 +1406,14 @@ plt.show()
 # 1. *It passes, and is not worse than bisection.* With any budget the result passes, and with 20 questions or
 #    more it is no farther from the claim than the border on the straight line from `safe` (2 % tolerance).
 #    (4 points)
-# 2. *It is near.* With 300 questions the distance is at most 0.6 times that of bisection, in the median over
+# 2. *It is near.* With 300 questions the distance is at most 0.7 times that of bisection, in the median over
 #    claims and models you have not seen. (5 points)
 #
 # <details><summary>Hint 1: the straight line</summary>
 #
 # Halve the line from `safe` to `claim` again and again: keep the end that passes and the end that is stopped.
-# Eight questions give the border to 0.4 % of the line.
+# Eight questions give the border to 0.4 % of the *line*. Where the claim stands close to the border, that is a
+# good part of its distance: use fourteen, and all that are left in the end.
 # </details>
 # <details><summary>Hint 2: which way is out</summary>
 #
@@ -1490,23 +1515,27 @@ def feel(network, limit, pairs, budget):
     return np.array(ratios)
 
 
-_honest = _new[~_fraud]
-_pairs = pairs_for(version2, LIMIT, targets2[:30], _honest[:40], COST, 20)
-for _budget in (1, 5, 20, 300):
-    _ratios = feel(version2, LIMIT, _pairs, _budget)
-    print(f"{_budget:3} questions: median distance {np.median(_ratios):.2f} times that of bisection")
+_honest = _new[~_fraud][:40]
+_pairs = pairs_for(version2, LIMIT, targets2[:30], _honest, COST, 16)
+_near = targets2[network_sum(version2, targets2).argsort()[:8]]  # close to the border
+_pairs_near = pairs_for(version2, LIMIT, _near, _honest, COST, 6)
+for _budget, _some in ((1, _pairs), (5, _pairs), (20, _pairs), (20, _pairs_near), (300, _pairs[:6])):
+    _ratios = feel(version2, LIMIT, _some, _budget)
+    _what = "claims close to the border" if _some is _pairs_near else f"{len(_some)} claims"
+    print(f"{_budget:3} questions, {_what}: median distance {np.median(_ratios):.2f} times that of bisection")
     if _budget >= 20:
         assert _ratios.max() <= 1.02, (
             f"with {_budget} questions a result is {_ratios.max():.2f} times as far as the border on the straight line: bisect first, and keep the best"
         )
 ### BEGIN HIDDEN TESTS
-_rng = np.random.default_rng(5)
-_order, _signs = _rng.permutation(X.shape[1]), _rng.choice([-1.0, 1.0], X.shape[1])
-_net, _cases = turned(version2, _order, _signs), (X * _signs)[:, _order]
-_victims = _cases[_cut:][(network_sum(_net, _cases[_cut:]) >= LIMIT) & _fraud][30:]
-_pairs2 = pairs_for(_net, LIMIT, _victims[:30], _cases[_cut:][~_fraud][50:90], COST[_order], 20)
+_net, _cases, _price = _turned(5)
+_caught = _cases[(network_sum(_net, _cases) >= LIMIT) & _unseen_fraud]
+_honest2 = _cases[~_unseen_fraud][:40]
+_pairs2 = pairs_for(_net, LIMIT, _caught[:30], _honest2, _price, 16)
+_near = _caught[network_sum(_net, _caught).argsort()[:8]]
+_few = [*_pairs2[:3], *pairs_for(_net, LIMIT, _near, _honest2, _price, 3)]
 for _budget in (0, 1, 9, 20, 43, 60, 120):
-    _ratios = feel(_net, LIMIT, _pairs2[:4], _budget)
+    _ratios = feel(_net, LIMIT, _few, _budget)
     if _budget >= 20:
         assert _ratios.max() <= 1.02, (
             f"on another model, with {_budget} questions, a result is {_ratios.max():.2f} times as far as bisection gets"
@@ -1515,14 +1544,14 @@ for _budget in (0, 1, 9, 20, 43, 60, 120):
 
 # %% tests="decision-based" points=5
 _ratios = feel(version2, LIMIT, _pairs, 300)
-assert np.median(_ratios) <= 0.6, (
-    f"with 300 questions your results are {np.median(_ratios):.2f} times as far as bisection gets, in the median (0.6 wanted): hints 2 and 3"
+assert np.median(_ratios) <= 0.7, (
+    f"with 300 questions your results are {np.median(_ratios):.2f} times as far as bisection gets, in the median (0.7 wanted): hints 2 and 3"
 )
 ### BEGIN HIDDEN TESTS
 assert "_pairs2" in globals(), "the check above stopped before it came to another model"
 _ratios = feel(_net, LIMIT, _pairs2, 300)
-assert np.median(_ratios) <= 0.6, (
-    f"on another model your results are {np.median(_ratios):.2f} times as far as bisection gets, in the median (0.6 wanted)"
+assert np.median(_ratios) <= 0.7, (
+    f"on another model your results are {np.median(_ratios):.2f} times as far as bisection gets, in the median (0.7 wanted)"
 )
 ### END HIDDEN TESTS
 
@@ -1591,13 +1620,13 @@ for _question, _positions in zip(_asked, search(_asked)):
 #   topics.
 # - The text contains `payload` word for word, and has at most `most` words in all, separated by white space.
 #
-# Two things are graded, on topics and questions you have not seen, with 60 words:
+# Two things are graded, on questions you have not seen, in a language you do not know, with 60 words:
 #
 # 1. *It is found.* The document is among the first three for at least 70 % of new questions **on the topic**,
 #    in the mean over topics. (4 points)
 # 2. *And nobody notices.* In addition, it is among the first three for at most 10 % of the questions on all
 #    **other** topics, in the mean; a document that turns up everywhere is found by everyone. And with 15 words
-#    in all it is still found for half of the questions on the topic. (3 points)
+#    in all it is still found for 40 % of the questions on the topic. (3 points)
 #
 # PoisonedRAG (Zou, Geng, Wang & Jia, 2025, arXiv:2402.07867) did this with five texts in an
 # index of millions.
@@ -1627,28 +1656,34 @@ def poison_document(questions, others, payload, most):
     ### BEGIN SOLUTION
     def shares(texts):
         seen = Counter(word for text in texts for word in set(re.findall("[a-z]+", text.lower())))
-        return {word: count / len(texts) for word, count in seen.items()}
+        return {word: seen[word] / len(texts) for word in sorted(seen)}
 
     here, elsewhere = shares(questions), shares(others)
     telling = [word for word in here if here[word] > 3 * elsewhere.get(word, 0)]
-    telling.sort(key=lambda word: (-here[word], word))
+    telling.sort(key=here.get, reverse=True)
     return " ".join([*telling[: most - len(payload.split())], payload])
     ### END SOLUTION
 
 
 # %% tests="poison-document" points=4
-def found_for(topic, seed, documents, most=60):
-    """Poison the index for a topic; return the shares of new questions on and off it that find the document."""
+def found_for(topic, seed, documents, most=60, said=str):
+    """Poison the index for a topic; return the shares of new questions on and off it that find the document.
+
+    `said` turns a text into the language of the index.
+    """
+
+    def asked_for(topic, count, seed):
+        return [said(question) for question in claims.questions(topic, count, seed)]
 
     def asked_elsewhere(count, seed):
-        return [q for t in clara.topics if t.id != topic for q in claims.questions(t.id, count, seed)]
+        return [q for t in clara.topics if t.id != topic for q in asked_for(t.id, count, seed)]
 
     sample = asked_elsewhere(7, seed)[:60]
-    text = poison_document(claims.questions(topic, 16, seed), sample, PAYLOAD, most)
+    text = poison_document(asked_for(topic, 16, seed), sample, PAYLOAD, most)
     assert PAYLOAD in text, "the payload must stand in the document word for word"
     assert len(text.split()) <= most, f"the document has {len(text.split())} words, {most} are allowed"
-    poisoned, last = make_search([*documents, text]), len(documents)
-    asked = claims.questions(topic, 60, seed + 1000), asked_elsewhere(12, seed + 1000)
+    poisoned, last = make_search([*map(said, documents), text]), len(documents)
+    asked = asked_for(topic, 60, seed + 1000), asked_elsewhere(12, seed + 1000)
     return [np.mean([last in best for best in poisoned(some)]) for some in asked]
 
 
@@ -1659,7 +1694,18 @@ assert _on >= 0.7, (
 )
 ### BEGIN HIDDEN TESTS
 _topics = [topic.id for topic in clara.topics]
-_everywhere = np.mean([found_for(topic, 11, wordings[::-1]) for topic in _topics], axis=0)
+_stop = TfidfVectorizer(stop_words="english").get_stop_words()
+_swap = str.maketrans("bcdfghjklmnpqrstvwxz", "zxvtrpmkhfcbdgjlnqsw")
+
+
+def _foreign(text):
+    """The same text with other consonants in all words but the stop words: telling words are new words."""
+    return re.sub(
+        r"[a-z]+", lambda word: word[0] if word[0] in _stop else word[0].translate(_swap), text.lower()
+    )
+
+
+_everywhere = np.mean([found_for(topic, 11, wordings[::-1], said=_foreign) for topic in _topics], axis=0)
 assert _everywhere[0] >= 0.7, (
     f"over all topics only {_everywhere[0]:.0%} of new questions find the document (70 % wanted)"
 )
@@ -1677,9 +1723,9 @@ assert "_everywhere" in globals(), "the check above stopped before it came to al
 assert _everywhere[0] >= 0.7 and _everywhere[1] <= 0.1, (
     f"over all topics {_everywhere[0]:.0%} of the questions on the topic find the document, and {_everywhere[1]:.0%} of all others (at most 10 % wanted)"
 )
-_short = np.mean([found_for(topic, 5, wordings, most=15) for topic in _topics], axis=0)
-assert _short[0] >= 0.5, (
-    f"with 15 words only {_short[0]:.0%} of new questions find the document (50 % wanted): the most telling words first"
+_short = np.mean([found_for(topic, 5, wordings, most=15, said=_foreign) for topic in _topics], axis=0)
+assert _short[0] >= 0.4, (
+    f"with 15 words only {_short[0]:.0%} of new questions find the document (40 % wanted): the most telling words first"
 )
 ### END HIDDEN TESTS
 
@@ -1888,17 +1934,17 @@ _got = _frozen(cut_sets({"in": ("any", ["door", "both"]), "both": ("all", ["wind
 assert _got == [("door",), ("ladder", "window")], (
     f"the example has two cut sets: door alone, and window with ladder; not {_got}"
 )
-assert _frozen(cut_sets(_house, "night")) == [("ladder",), ("wait",)], (
+assert _frozen(cut_sets(*apart(_house, "night"))) == [("ladder",), ("wait",)], (
     "any of two steps makes two cut sets of one step each"
 )
-_got = _frozen(cut_sets(_house, "inside"))
+_got = _frozen(cut_sets(*apart(_house, "inside")))
 assert len(set(_got)) == len(_got), "list each cut set once"
 assert _got == [("door",), ("ladder", "tiles"), ("ladder", "window")], (
     f"the house has three: door; ladder and tiles; ladder and window (wait is spare where there is a ladder, and so is everything beside the door); not {_got}"
 )
 ### BEGIN HIDDEN TESTS
 for _one in _trees:
-    _got, _want = _frozen(cut_sets(_one, "g0")), _all_cut_sets(_one, "g0", _names)
+    _got, _want = _frozen(cut_sets(*apart(_one, "g0"))), _all_cut_sets(_one, "g0", _names)
     assert _got == _want, (
         f"on another tree there are {len(_want)} minimal cut sets and you return {len(_got)}: every combination for all, no doubles, none that contains another"
     )
@@ -1910,7 +1956,7 @@ _prices = {
     "door": {"days": 9.0, "chance": 0.5}, "ladder": {"days": 2.0, "chance": 0.8}, "tiles": {"days": 3.0, "chance": 0.5},
     "window": {"days": 4.0, "chance": 0.9}, "wait": {"days": 0.5, "chance": 0.9},
 }  # fmt: skip
-_got = plans(_house, _prices, "inside")
+_got = plans(*apart(_house, _prices, "inside"))
 assert set(_got) == {"cheapest", "likeliest"}, f"return cheapest and likeliest, not {sorted(_got)}"
 assert _got["cheapest"][0] == 5 and set(_got["cheapest"][1]) == {"ladder", "tiles"}, (
     f"cheapest are ladder and tiles for 5 days (2 + 3), not {_got['cheapest']}"
@@ -1924,7 +1970,7 @@ for _one in _trees:
     _cost = {
         s: {"days": float(_rng.integers(1, 99)), "chance": float(_rng.integers(1, 64)) / 64} for s in _names
     }
-    _got, _sets = plans(_one, _cost, "g0"), _all_cut_sets(_one, "g0", _names)
+    _got, _sets = plans(*apart(_one, _cost, "g0")), _all_cut_sets(_one, "g0", _names)
     _days = {one: sum(_cost[s]["days"] for s in one) for one in _sets}
     _chance = {one: math.prod(_cost[s]["chance"] for s in one) for one in _sets}
     for _name, _table, _best in (("cheapest", _days, min), ("likeliest", _chance, max)):
@@ -1939,20 +1985,16 @@ for _one in _trees:
 
 # %% tests="attack-tree" points=3
 _locks = {"lock": {"door"}, "chain": {"ladder"}, "both": {"tiles", "window"}, "dog": {"wait"}}
-_got = best_control(_house, _prices, "inside", _locks)
+_got = best_control(*apart(_house, _prices, "inside", _locks))
 assert tuple(_got) == ("chain", 9.0), (
     f"without a ladder only the door remains, for 9 days; of equals the first: chain, not {_got}"
 )
-_got = best_control(_house, _prices, "inside", {"dog": {"wait"}, "lock": {"door"}})
+_got = best_control(*apart(_house, _prices, "inside", {"dog": {"wait"}, "lock": {"door"}}))
 assert tuple(_got) == ("dog", 5.0), (
     f"both leave the cheapest plan at 5 days; of equals the first: dog, not {_got}"
 )
-_got = best_control(
-    _house,
-    _prices,
-    "inside",
-    {"lock": {"door"}, "wall": {"door", "ladder"}, "moat": {"door", "ladder", "wait"}},
-)
+_walls = {"lock": {"door"}, "wall": {"door", "ladder"}, "moat": {"door", "ladder", "wait"}}
+_got = best_control(*apart(_house, _prices, "inside", _walls))
 assert tuple(_got) == ("wall", math.inf), f"behind the wall no plan remains: ('wall', inf), not {_got}"
 ### BEGIN HIDDEN TESTS
 _rng = np.random.default_rng(22)
@@ -1970,7 +2012,7 @@ for _one in _trees:
         for name, gone in _walls.items()
     }
     _want = max(_left, key=_left.get)
-    assert tuple(best_control(_one, _cost, "g0", _walls)) == (_want, _left[_want]), (
+    assert tuple(best_control(*apart(_one, _cost, "g0", _walls))) == (_want, _left[_want]), (
         "on another tree another control raises the cheapest plan more; a plan is gone if any of its steps is stopped, and of equals the first counts"
     )
 ### END HIDDEN TESTS
@@ -2096,8 +2138,8 @@ show(
 #
 # **b)** `exceedance(losses, amounts)` returns an array of shape `(3, len(amounts))`. For each amount and world
 # take the share of years whose loss is **more than** the amount; the three rows are the 5th, 50th and 95th
-# percentile of this share over the worlds. Drawn, this is a *loss-exceedance curve* with its uncertainty.
-# (2 points)
+# percentile (`np.percentile`) of this share over the worlds. Drawn, this is a *loss-exceedance curve* with its
+# uncertainty. (2 points)
 #
 # **c)** `misranked(scenarios, per_year_bounds, loss_bounds)` returns the set of pairs `(a, b)` of ids where the
 # matrix ranks `a` above `b` although the expected yearly loss of `a` is smaller. The class of a median is 1
@@ -2187,7 +2229,7 @@ def _close(value, want, part, what):
 
 def check_losses(scenarios, seed, worlds=2000, years=50):
     """Compare a simulation with what can be computed."""
-    got = np.asarray(annual_losses(scenarios, worlds, years, np.random.default_rng(seed)))
+    got = np.asarray(annual_losses(*apart(scenarios), worlds, years, np.random.default_rng(seed)))
     assert got.shape == (worlds, years), f"return an array of shape ({worlds}, {years}), not {got.shape}"
     assert np.isfinite(got).all() and (got >= 0).all(), "a yearly loss is a finite number, 0 or more"
     moments = [(*_log_moments(s["per_year"]), *_log_moments(s["loss"])) for s in scenarios]
@@ -2224,7 +2266,10 @@ check_losses(
     ],
     2,
 )
-_two = [annual_losses(SCENARIOS[:2], 3, 4, np.random.default_rng(seed)).tolist() for seed in (5, 5, 6)]
+_two = [
+    np.asarray(annual_losses(*apart(SCENARIOS[:2]), 3, 4, np.random.default_rng(seed))).tolist()
+    for seed in (5, 5, 6)
+]
 assert _two[0] == _two[1], "the same generator must give the same losses: use rng and no other randomness"
 assert _two[0] != _two[2], "another generator must give other losses"
 ### BEGIN HIDDEN TESTS
@@ -2276,12 +2321,13 @@ _pair = [
     {"id": "often", "per_year": [9.1, 16], "loss": [900, 1112]},
     {"id": "rare", "per_year": [0.05, 0.3], "loss": [4_000, 2_000_000]},
 ]
-_got = {tuple(pair) for pair in misranked(_pair, [1, 12], [1000, 50_000])}
+_bounds = [1, 12], [1000, 50_000]
+_got = {tuple(pair) for pair in misranked(*apart(_pair, *_bounds))}
 assert _got == {("often", "rare")}, (
     f"often is rated 3 · 2 (its medians lie just above the bounds 12 and 1,000) and costs about 12,200 a year, rare is rated 1 · 3 and costs far more; you found {_got}"
 )
-assert len(misranked(_pair[:1], [1, 12], [1000, 50_000])) == 0, "one scenario alone is in no pair"
-assert len(misranked([_pair[0], {**_pair[0], "id": "same"}], [1, 12], [1000, 50_000])) == 0, (
+assert len(misranked(*apart(_pair[:1], *_bounds))) == 0, "one scenario alone is in no pair"
+assert len(misranked(*apart([_pair[0], {**_pair[0], "id": "same"}], *_bounds))) == 0, (
     "two scenarios that are rated alike are not misranked"
 )
 ### BEGIN HIDDEN TESTS
@@ -2294,7 +2340,7 @@ _high_low = [
     {"id": "q", "per_year": [0.045, 0.049], "loss": [950_000, 990_000]},
 ]
 for _some in (_low_high, _high_low):
-    assert len(misranked(_some, PER_YEAR_BOUNDS, LOSS_BOUNDS)) == 0, (
+    assert len(misranked(*apart(_some, PER_YEAR_BOUNDS, LOSS_BOUNDS))) == 0, (
         "2 · 2 and 1 · 4 are equal: classes begin with 1, and equals are not misranked"
     )
 _rng = np.random.default_rng(6)
@@ -2323,7 +2369,7 @@ for _k in range(25):
             )
             if _ra > _rb and _ea < _eb:
                 _want.add((_a["id"], _b["id"]))
-    assert {tuple(pair) for pair in misranked(_some, PER_YEAR_BOUNDS, LOSS_BOUNDS)} == _want, (
+    assert {tuple(pair) for pair in misranked(*apart(_some, PER_YEAR_BOUNDS, LOSS_BOUNDS))} == _want, (
         "on other scenarios other pairs are misranked: classes by the median, expected loss by the means of rate and loss"
     )
 ### END HIDDEN TESTS
@@ -2525,9 +2571,9 @@ def _left(measures, expected, chosen):
 
 def check_choice(measures, expected, budget):
     """Compare a choice with the best of all choices."""
-    got = choose([dict(m) for m in measures], dict(expected), budget)
+    got = choose(*apart(measures, expected, budget))
     assert set(got) == {"chosen", "residual"}, f"return chosen and residual, not {sorted(got)}"
-    chosen, by_id = list(got["chosen"]), {m["id"]: m for m in measures}
+    chosen, residual, by_id = list(got["chosen"]), got["residual"], {m["id"]: m for m in measures}
     assert chosen == sorted(set(chosen)) and set(chosen) <= set(by_id), (
         f"chosen is a sorted list of ids, each once, not {chosen}"
     )
@@ -2536,8 +2582,8 @@ def check_choice(measures, expected, budget):
     )
     lacking = {need for id in chosen for need in by_id[id]["needs"]} - set(chosen)
     assert not lacking, f"a chosen measure needs {sorted(lacking)}, which you did not choose"
-    assert math.isclose(got["residual"], _left(measures, expected, chosen), rel_tol=1e-6, abs_tol=1e-6), (
-        f"the residual of your choice is {_left(measures, expected, chosen):,.0f}, not {got['residual']:,.0f}: only the best chosen measure counts for a scenario"
+    assert math.isclose(residual, _left(measures, expected, chosen), rel_tol=1e-6, abs_tol=1e-6), (
+        f"the residual of your choice is {_left(measures, expected, chosen):,.0f}, not {residual:,.0f}: only the best chosen measure counts for a scenario"
     )
     best = math.inf
     for size in range(len(measures) + 1):
@@ -2545,8 +2591,8 @@ def check_choice(measures, expected, budget):
             ids = {m["id"] for m in some}
             if sum(m["cost"] for m in some) <= budget and all(set(m["needs"]) <= ids for m in some):
                 best = min(best, _left(measures, expected, ids))
-    assert got["residual"] <= best * (1 + 1e-6) + 1e-6, (
-        f"with a budget of {budget:,} a better choice leaves {best:,.0f}; yours leaves {got['residual']:,.0f}"
+    assert residual <= best * (1 + 1e-6) + 1e-6, (
+        f"with a budget of {budget:,} a better choice leaves {best:,.0f}; yours leaves {residual:,.0f}"
     )
 
 
@@ -3122,6 +3168,10 @@ print(
 _true_parts = {e["id"]: e for e in _tria_true["elements"]}
 for _key in ("kind", "zone", "effect"):
     _wrong = [id for id, e in _true_parts.items() if _parts[id][_key] != e[_key]]
+    if (
+        _key == "effect" and _parts["call_ambulance"]["effect"] == "send"
+    ):  # an order writes, and leaves the clinic
+        _wrong.remove("call_ambulance")
     assert len(_wrong) <= 1, f"the {_key} of {', '.join(_wrong)} is not what the notes say"
 for _key in ("holds", "controls"):
     _wrong = [id for id, e in _true_parts.items() if set(_parts[id][_key]) != set(e[_key])]
@@ -3188,29 +3238,31 @@ _absent = sorted(_must - _threats)
 assert len(_hit) >= 0.85 * len(_must), (
     f"{len(_absent)} of {len(_must)} threats that the rules find are missing, such as {_absent[0][0]} at {_absent[0][1]}"
 )
-_false = sorted(_threats - _beyond - _must)
+_false = sorted(
+    _threats - _beyond - _must - {("AML.T0086", "call_ambulance")}
+)  # there, if its effect is `send`
 assert len(_false) <= 0.2 * len(_must), (
     f"{len(_false)} threats of the rules are not there, such as {_false[0][0]} at {_false[0][1]}"
 )
 _sound = {
-    "tria": "LLM02:2026 LLM03:2026 LLM05:2026 LLM06:2026 LLM07:2026 LLM08:2026 LLM09:2026 LLM10:2026 LLM04:2026 ASI01:2026 ASI04:2026 ASI06:2026 ASI08:2026 ASI09:2026 ASI10:2026 AML.T0029 AML.T0031 AML.T0034 AML.T0048.003 AML.T0048 AML.T0054 AML.T0056 AML.T0057 AML.T0018 AML.T0069 LLM01:2026 NISTAML.015 NISTAML.018 NISTAML.027 NISTAML.035 NISTAML.038 ML09:2023",
-    "urgency": "ML01:2023 ML02:2023 ML03:2023 ML04:2023 ML05:2023 ML08:2023 ML09:2023 ML10:2023 AML.T0024 AML.T0024.000 AML.T0024.001 AML.T0029 AML.T0031 AML.T0043 AML.T0046 AML.T0048.003 AML.T0018 AML.T0018.000 NISTAML.012 NISTAML.013 NISTAML.022 NISTAML.023 NISTAML.024 NISTAML.025 NISTAML.031 NISTAML.032 NISTAML.033 NISTAML.034 ASI08:2026 AML.T0018 AML.T0048",
-    "station": "ASI08:2026 ASI09:2026 AML.T0046 AML.T0048.003 LLM07:2026 ML09:2023 AML.T0048",
-    "patient": "AML.T0048.003 ASI09:2026 LLM07:2026 AML.T0048 LLM02:2026",
-    "widget": "LLM10:2026 AML.T0077 AML.T0029 LLM06:2026 ASI09:2026 AML.T0034 ML09:2023 AML.T0067 LLM02:2026 LLM07:2026",
-    "outcomes": "ML02:2023 ML04:2023 ML08:2023 AML.T0059 NISTAML.013 NISTAML.012 NISTAML.023 NISTAML.024 NISTAML.033 LLM05:2026 AML.T0035 LLM02:2026 NISTAML.037 AML.T0024.000",
-    "trainer": "ML02:2023 ML08:2023 ML10:2023 AML.T0018 AML.T0018.000 NISTAML.011 NISTAML.026 ML06:2023",
-    "vault": "ML05:2023 ML06:2023 ML10:2023 AML.T0010 AML.T0010.003 AML.T0018 AML.T0018.002 LLM04:2026 ASI04:2026 NISTAML.051 NISTAML.05 AML.T0115.001 AML.T0109 AML.T0048.004 AML.T0035",
-    "vendor": "AML.T0010.003 AML.T0010 AML.T0109 LLM04:2026 ASI04:2026 ML06:2023 NISTAML.05 NISTAML.051",
-    "letters": "AML.T0066 AML.T0093 LLM09:2026 ASI06:2026 LLM02:2026 AML.T0036 NISTAML.015 LLM01:2026 AML.T0071 AML.T0085",
-    "mailbox": "AML.T0093 AML.T0029 AML.T0046",
-    "send_summary": "LLM02:2026 LLM03:2026 ASI02:2026 ASI03:2026 AML.T0057 AML.T0025 NISTAML.039",
-    "book_slot": "LLM03:2026 ASI02:2026 ASI03:2026 AML.T0029 AML.T0034 AML.T0048.003 NISTAML.039",
-    "call_ambulance": "LLM03:2026 ASI02:2026 ASI03:2026 ASI09:2026 AML.T0048 AML.T0048.003 AML.T0048.000 AML.T0029 AML.T0034 NISTAML.039",
-    "fetch_record": "LLM02:2026 LLM03:2026 ASI02:2026 ASI03:2026 AML.T0085 AML.T0057 NISTAML.039",
-    "records": "LLM02:2026 AML.T0036 AML.T0085 AML.T0025 AML.T0057",
+    "tria": "LLM02:2026 LLM03:2026 LLM05:2026 LLM06:2026 LLM07:2026 LLM08:2026 LLM09:2026 LLM10:2026 LLM04:2026 ASI01:2026 ASI04:2026 ASI06:2026 ASI08:2026 ASI09:2026 ASI10:2026 AML.T0029 AML.T0031 AML.T0034 AML.T0048.003 AML.T0048 AML.T0054 AML.T0056 AML.T0057 AML.T0018 AML.T0069 LLM01:2026 NISTAML.015 NISTAML.018 NISTAML.027 NISTAML.035 NISTAML.038 ML09:2023 ASI02:2026 ASI03:2026 NISTAML.014 NISTAML.033 NISTAML.036 NISTAML.039 AML.T0034.000 AML.T0034.001 AML.T0034.002 AML.T0043.003 AML.T0046 AML.T0048.001 AML.T0048.002 AML.T0051 AML.T0051.002 AML.T0061 AML.T0065 AML.T0067 AML.T0068 AML.T0077 AML.T0080 AML.T0080.001 AML.T0085",
+    "urgency": "ML01:2023 ML02:2023 ML03:2023 ML04:2023 ML05:2023 ML08:2023 ML09:2023 ML10:2023 AML.T0024 AML.T0024.000 AML.T0024.001 AML.T0029 AML.T0031 AML.T0043 AML.T0046 AML.T0048.003 AML.T0018 AML.T0018.000 NISTAML.012 NISTAML.013 NISTAML.022 NISTAML.023 NISTAML.024 NISTAML.025 NISTAML.031 NISTAML.032 NISTAML.033 NISTAML.034 ASI08:2026 AML.T0048 ASI09:2026 ML07:2023 NISTAML.011 NISTAML.021 NISTAML.026 NISTAML.037 AML.T0040 AML.T0042 AML.T0043.000 AML.T0043.001 AML.T0043.002 AML.T0043.003 AML.T0043.004 AML.T0048.002",
+    "station": "ASI08:2026 ASI09:2026 AML.T0046 AML.T0048.003 LLM07:2026 ML09:2023 AML.T0048 AML.T0048.002 AML.T0031",
+    "patient": "AML.T0048.003 ASI09:2026 LLM07:2026 AML.T0048 LLM02:2026 AML.T0012 AML.T0048.002",
+    "widget": "LLM10:2026 AML.T0077 AML.T0029 LLM06:2026 ASI09:2026 AML.T0034 ML09:2023 AML.T0067 LLM02:2026 LLM07:2026 AML.T0012 AML.T0034.000 AML.T0034.001 AML.T0040 AML.T0049 AML.T0054 AML.T0065 AML.T0093",
+    "outcomes": "ML02:2023 ML04:2023 ML08:2023 AML.T0059 NISTAML.013 NISTAML.012 NISTAML.023 NISTAML.024 NISTAML.033 LLM05:2026 AML.T0035 LLM02:2026 NISTAML.037 AML.T0024.000 ML03:2023 NISTAML.021 NISTAML.032 NISTAML.034 AML.T0025 AML.T0031 AML.T0036",
+    "trainer": "ML02:2023 ML08:2023 ML10:2023 AML.T0018 AML.T0018.000 NISTAML.011 NISTAML.026 ML06:2023 ML03:2023 ML04:2023 ML07:2023 LLM05:2026 NISTAML.012 NISTAML.013 NISTAML.021 NISTAML.023 NISTAML.024 NISTAML.032 NISTAML.033 NISTAML.034 NISTAML.037 AML.T0024.000 AML.T0031 AML.T0059",
+    "vault": "ML05:2023 ML06:2023 ML10:2023 AML.T0010 AML.T0010.003 AML.T0018 AML.T0018.002 LLM04:2026 ASI04:2026 NISTAML.051 NISTAML.05 AML.T0115.001 AML.T0109 AML.T0048.004 AML.T0035 LLM05:2026 NISTAML.011 NISTAML.026 AML.T0076 AML.T0115",
+    "vendor": "AML.T0010.003 AML.T0010 AML.T0109 LLM04:2026 ASI04:2026 ML06:2023 NISTAML.05 NISTAML.051 LLM05:2026 ML10:2023 NISTAML.011 NISTAML.023 NISTAML.026 AML.T0018 AML.T0018.000 AML.T0018.002 AML.T0111 AML.T0115 AML.T0115.001",
+    "letters": "AML.T0066 AML.T0093 LLM09:2026 ASI06:2026 LLM02:2026 AML.T0036 NISTAML.015 LLM01:2026 AML.T0071 AML.T0085 ASI01:2026 AML.T0025 AML.T0059 AML.T0080 LLM05:2026",
+    "mailbox": "AML.T0093 AML.T0029 AML.T0046 ASI01:2026 LLM01:2026 LLM02:2026 NISTAML.015 AML.T0066",
+    "send_summary": "LLM02:2026 LLM03:2026 ASI02:2026 ASI03:2026 AML.T0057 AML.T0025 NISTAML.039 ASI01:2026 ASI09:2026 LLM07:2026 LLM10:2026 AML.T0048.003 AML.T0085",
+    "book_slot": "LLM03:2026 ASI02:2026 ASI03:2026 AML.T0029 AML.T0034 AML.T0048.003 NISTAML.039 LLM06:2026 AML.T0034.002 AML.T0048 AML.T0101",
+    "call_ambulance": "LLM03:2026 ASI02:2026 ASI03:2026 ASI09:2026 AML.T0048 AML.T0048.003 AML.T0048.000 AML.T0029 AML.T0034 NISTAML.039 ASI08:2026 LLM06:2026 AML.T0034.002",
+    "fetch_record": "LLM02:2026 LLM03:2026 ASI02:2026 ASI03:2026 AML.T0085 AML.T0057 NISTAML.039 AML.T0036",
+    "records": "LLM02:2026 AML.T0036 AML.T0085 AML.T0025 AML.T0057 ASI03:2026",
     "guidelines": "ML09:2023 LLM07:2026 LLM09:2026 AML.T0071 ASI06:2026",
-    "gp": "ASI09:2026 LLM07:2026 AML.T0012 AML.T0048.003",
+    "gp": "ASI09:2026 LLM07:2026 AML.T0012 AML.T0048.003 LLM01:2026 LLM02:2026 NISTAML.015 AML.T0066 AML.T0093",
     "board": "ASI09:2026 LLM07:2026",
 }  # fmt: skip
 _fits = {(label, id) for label, id in _beyond if label in _sound.get(id, "").split()}

@@ -161,6 +161,85 @@ def survey(system):
     }
 
 
+# %% answer="survey" right="pandas; lists, and fractions for whole numbers"
+def survey(system):
+    e = {x["id"]: x for x in system["elements"]}
+    out = {i for i in e if e[i]["kind"] == "external entity"}
+    g = nx.MultiDiGraph()
+    g.add_nodes_from(e)
+    for f in system["flows"]:
+        g.add_edge(f["from"], f["to"], weight=float(e[f["from"]]["zone"] != e[f["to"]]["zone"]))
+    for o in out:
+        g.add_edge("START", o, weight=0.0)
+    depth = {}
+    if out:
+        depth = nx.single_source_dijkstra_path_length(g, "START")
+        depth.pop("START")
+    c = pd.DataFrame(system["flows"])[["from", "to"]].drop_duplicates()
+    c = c[[e[a]["zone"] != e[b]["zone"] for a, b in c.values]]
+    return {
+        "crossings": c.values.tolist(),
+        "entry_points": sorted({f["to"] for f in system["flows"] if f["from"] in out and f["to"] not in out}),
+        "depth": pd.Series(depth, dtype=float),
+    }
+
+
+# %% answer="survey" right="uses its argument up"
+def survey(system):
+    zone, outside = {}, set()
+    while system["elements"]:
+        element = system["elements"].pop()
+        zone[element["id"]] = element["zone"]
+        if element["kind"] == "external entity":
+            outside.add(element["id"])
+    pairs = []
+    while system["flows"]:
+        flow = system["flows"].pop(0)
+        pairs.append((flow["from"], flow["to"]))
+    depth = dict.fromkeys(outside, 0)
+    for _ in zone:
+        for a, b in pairs:
+            if a in depth:
+                depth[b] = min(depth.get(b, math.inf), depth[a] + (zone[a] != zone[b]))
+    return {
+        "crossings": list(dict.fromkeys(pair for pair in pairs if zone[pair[0]] != zone[pair[1]])),
+        "entry_points": sorted({b for a, b in pairs if a in outside and b not in outside}),
+        "depth": depth,
+    }
+
+
+# %% answer="survey" wrong="the example by heart, and an empty system otherwise" score=0 says="on another system"
+def survey(system):
+    ids = {e["id"] for e in system["elements"]}
+    if "island" in ids:
+        return {
+            "crossings": [
+                ("web", "app"),
+                ("web", "relay"),
+                ("relay", "store"),
+                ("store", "vault"),
+                ("web", "clerk"),
+            ],
+            "entry_points": ["app", "desk", "relay"],
+            "depth": {
+                "web": 0,
+                "clerk": 0,
+                "app": 1,
+                "mid": 1,
+                "store": 1,
+                "relay": 1,
+                "vault": 2,
+                "desk": 0,
+            },
+        }
+    system["flows"].clear()
+    for e in system["elements"]:
+        e["kind"] = "process"
+        e["zone"] = "a"
+    system["elements"].clear()
+    return {"crossings": [], "entry_points": [], "depth": {}}
+
+
 # %% answer="rule-engine" right="a list of ifs, and taint by going round"
 def find_threats(system):
     elements = {e["id"]: e for e in system["elements"]}
@@ -778,6 +857,114 @@ def find_threats(system):
     return found
 
 
+# %% answer="rule-engine" right="uses its argument up; named tuples in a frozen set"
+from collections import namedtuple
+
+Threat = namedtuple("Threat", "label element")
+
+
+def find_threats(system):
+    by = {e["id"]: e for e in system["elements"]}
+    flows = [system["flows"].pop() for _ in range(len(system["flows"]))]
+    system["elements"].clear()
+
+    def kind(i):
+        return by[i]["kind"]
+
+    def has(i, *cs):
+        return any(c in by[i]["controls"] for c in cs)
+
+    def secret(i):
+        return any(h in ("personal data", "secrets") for h in by[i]["holds"])
+
+    ext = {i for i in by if kind(i) == "external entity"}
+    tainted = set(ext)
+    while True:
+        more = {
+            f["to"] for f in flows if f["from"] in tainted and not has(f["from"], "review", "schema")
+        } - tainted
+        if not more:
+            break
+        tainted |= more
+
+    def foul(f):
+        return f["from"] in tainted and not has(f["from"], "review", "schema")
+
+    out = []
+    for i in by:
+        fin = [f for f in flows if f["to"] == i]
+        fout = [f for f in flows if f["from"] == i]
+        callers = [f["from"] for f in fin if f["role"] == "call" and kind(f["from"]) == "language model"]
+        bad_callers = [c for c in callers if c in tainted]
+        effect = by[i]["effect"]
+        if kind(i) != "external entity" and any(
+            by[f["from"]]["zone"] != by[i]["zone"] and not f["authenticated"] for f in fin
+        ):
+            out.append(("S", i))
+        if kind(i) == "data store" and any(not f["authenticated"] for f in fin):
+            out.append(("T", i))
+        if kind(i) == "tool" and effect in ("write", "send") and not has(i, "audit log"):
+            out.append(("R", i))
+        if secret(i) and any(by[f["to"]]["zone"] != by[i]["zone"] and not f["encrypted"] for f in fout):
+            out.append(("I", i))
+        if kind(i) == "process" and any(f["from"] in ext for f in fin) and not has(i, "rate limit"):
+            out.append(("D", i))
+        if kind(i) == "tool" and callers and not has(i, "user rights"):
+            out.append(("E", i))
+        if kind(i) == "language model":
+            if any(f["role"] == "input" and foul(f) for f in fin):
+                out.append(("AML.T0051.000", i))
+            if any(f["role"] == "context" and foul(f) for f in fin):
+                out.append(("AML.T0051.001", i))
+        if kind(i) == "tool":
+            if effect in ("write", "send") and not has(i, "approval") and bad_callers:
+                out.append(("AML.T0053", i))
+            if effect == "send" and any(
+                f["to"] == c and f["role"] == "context" and secret(f["from"])
+                for c in bad_callers
+                for f in flows
+            ):
+                out.append(("AML.T0086", i))
+        if kind(i) == "data store":
+            if i in tainted and any(f["role"] == "context" for f in fout):
+                out.append(("AML.T0070", i))
+            for f in fin:
+                if (
+                    kind(f["from"]) == "language model"
+                    and f["from"] in tainted
+                    and any(g["to"] == f["from"] and g["role"] == "context" for g in fout)
+                ):
+                    out.append(("AML.T0080.000", i))
+            if i in tainted and not has(i, "provenance") and any(f["role"] == "training" for f in fout):
+                out.append(("AML.T0020", i))
+        if kind(i) == "predictive model":
+            if any(f["role"] == "input" and f["from"] in tainted for f in fin):
+                out.append(("AML.T0015", i))
+            if not has(i, "rate limit"):
+                g = nx.DiGraph([(f["from"], f["to"]) for f in flows if f["role"] == "output"])
+                if i in g and nx.descendants(g, i) & ext:
+                    out.append(("AML.T0024.002", i))
+        if not has(i, "signature") and any(f["role"] == "weights" and not f["authenticated"] for f in fin):
+            out.append(("AML.T0011.000", i))
+        if not has(i, "pinned") and any(f["role"] == "code" and f["from"] in ext for f in fin):
+            out.append(("AML.T0010.001", i))
+    return frozenset(Threat(*pair) for pair in out)
+
+
+# %% answer="rule-engine" wrong="the office by heart, and a system of one tool otherwise" score=0 says="of the threats"
+def find_threats(system):
+    if "sorter" in str(system) and "personal data" in str(system):
+        return {
+            ("S", "gate"), ("T", "wiki"), ("E", "post"), ("AML.T0051.000", "bot"), ("AML.T0051.001", "bot"), ("AML.T0086", "post"),
+            ("AML.T0070", "notes"), ("AML.T0080.000", "notes"), ("AML.T0015", "sorter"),
+        }  # fmt: skip
+    system["flows"].clear()
+    system["elements"][:] = [
+        {"id": "x", "kind": "tool", "zone": "a", "effect": "write", "holds": [], "controls": []}
+    ]
+    return {("R", "x")}
+
+
 # %% answer="attacker" right="sets grown by hand"
 def profile(system, scenario):
     flows, target = system["flows"], scenario["target"]
@@ -1203,6 +1390,121 @@ def possible(system, scenario, attacks):
     ]
 
 
+# %% answer="attacker" right="matrices; a tuple and a generator"
+def profile(system, scenario):
+    target, mine = scenario["target"], list(scenario["controls"])
+    names = [e["id"] for e in system["elements"]]
+    at = {n: k for k, n in enumerate(names)}
+
+    def closure(flows):
+        m = np.eye(len(names), dtype=bool)
+        for f in flows:
+            m[at[f["from"]], at[f["to"]]] = True
+        for k in range(len(names)):
+            m |= np.outer(m[:, k], m[k])
+        return m
+
+    F = system["flows"]
+    onward = [f for f in F if f["from"] != target]
+    reach = closure(onward)[[at[i] for i in mine]].any(axis=0)
+    clean = closure([f for f in onward if f["role"] not in {"training", "code"}])[[at[i] for i in mine]].any(
+        axis=0
+    )
+    feeds = closure([f for f in F if f["role"] in {"training", "code", "weights"}])[:, at[target]]
+    shown = closure([f for f in F if f["role"] == "output"])[at[target]]
+    can = []
+    if any(shown[at[i]] for i in mine) or "weights" in scenario["knows"]:
+        can.append("query access")
+    for name, role, source, ok in (
+        ("testing data control", "input", reach, lambda t: t == target),
+        ("resource control", "context", reach, lambda t: t == target),
+        ("training data control", "training", reach, lambda t: feeds[at[t]]),
+        ("source code control", "code", reach, lambda t: feeds[at[t]]),
+        ("model control", "weights", clean, lambda t: feeds[at[t]]),
+    ):
+        if any(f["role"] == role and source[at[f["from"]]] and ok(f["to"]) for f in F):
+            can.append(name)
+    n = len({"weights", "architecture"} & set(scenario["knows"]))
+    level = "white-box" if n == 2 else "black-box" if not scenario["knows"] else "grey-box"
+    return dict(capabilities=tuple(sorted(can)), knowledge=level)
+
+
+def possible(system, scenario, attacks):
+    me = profile(system, scenario)
+    kind = next(e["kind"] for e in system["elements"] if e["id"] == scenario["target"])
+    levels = {"black-box": 0, "grey-box": 1, "white-box": 2}
+    for a in attacks:
+        fits = (
+            a["kind"] == kind
+            and scenario["goal"] in a["goals"]
+            and set(a["needs"]) <= set(me["capabilities"])
+        )
+        if fits and levels[a["knowledge"]] <= levels[me["knowledge"]]:
+            yield a["id"]
+
+
+# %% answer="attacker" right="uses its arguments up"
+def _over(flows, start, backwards=False):
+    seen = set(start)
+    while True:
+        new = set()
+        for f in flows:
+            a, b = (f["to"], f["from"]) if backwards else (f["from"], f["to"])
+            if a in seen and b not in seen:
+                new.add(b)
+        if not new:
+            return seen
+        seen |= new
+
+
+def profile(system, scenario):
+    flows, target = [], scenario["target"]
+    while system["flows"]:
+        flows.append(system["flows"].pop())
+    mine, knows = set(scenario["controls"]), set(scenario["knows"])
+    scenario["knows"].clear()
+    scenario["controls"].clear()
+    onward = [f for f in flows if f["from"] != target]
+    reached = _over(onward, mine)
+    quiet = _over([f for f in onward if f["role"] not in ("training", "code")], mine)
+    feeds = _over(
+        [f for f in flows if f["role"] in ("training", "code", "weights")], {target}, backwards=True
+    )
+    can = set()
+    for f in flows:
+        if f["to"] == target and f["from"] in reached:
+            if f["role"] == "input":
+                can.add("testing data control")
+            if f["role"] == "context":
+                can.add("resource control")
+        if f["to"] in feeds:
+            if f["role"] == "training" and f["from"] in reached:
+                can.add("training data control")
+            if f["role"] == "code" and f["from"] in reached:
+                can.add("source code control")
+            if f["role"] == "weights" and f["from"] in quiet:
+                can.add("model control")
+    answers = _over([f for f in flows if f["role"] == "output"], {target}) - {target}
+    if answers & mine or "weights" in knows:
+        can.add("query access")
+    level = "white-box" if {"weights", "architecture"} <= knows else "grey-box" if knows else "black-box"
+    return {"capabilities": sorted(can), "knowledge": level}
+
+
+def possible(system, scenario, attacks):
+    p = profile(system, scenario)
+    kind = {e["id"]: e["kind"] for e in system["elements"]}[scenario["target"]]
+    order = ["black-box", "grey-box", "white-box"]
+    return [
+        a["id"]
+        for a in attacks
+        if scenario["goal"] in a["goals"]
+        and a["kind"] == kind
+        and set(a["needs"]) <= set(p["capabilities"])
+        and order.index(p["knowledge"]) >= order.index(a["knowledge"])
+    ]
+
+
 # %% answer="closed-form" right="loops over features"
 def evade(weights, bias, claim, cost, goal, norm):
     total = bias + sum(w * x for w, x in zip(weights, claim))
@@ -1347,6 +1649,50 @@ def evade(weights, bias, claim, cost, goal, norm):
     return moved
 
 
+# %% answer="closed-form" right="least squares, and a list"
+def evade(weights, bias, claim, cost, goal, norm):
+    """Via least squares on scaled features; returns a list."""
+    w, x, c = (np.asarray(v, dtype=float) for v in (weights, claim, cost))
+    t = goal - float(np.dot(w, x)) - bias
+    if t >= 0:
+        return list(x)
+    scaled = w / c
+    if not np.any(scaled):
+        return None
+    if norm == 2:
+        z = np.linalg.lstsq(scaled[None, :], np.array([t]), rcond=None)[0]
+        return list(x + z / c)
+    k = int(np.argmax(np.abs(scaled)))
+    new = list(x)
+    new[k] = new[k] + t / w[k]
+    return new
+
+
+# %% answer="closed-form" wrong="the largest ratio with its sign" score=0 says="with norm=1"
+def evade(weights, bias, claim, cost, goal, norm):
+    w = np.array(weights, dtype=float)
+    x = np.array(claim, dtype=float)
+    c = np.array(cost, dtype=float)
+    t = goal - (w @ x + bias)
+    if t >= 0:
+        return x
+    movable = np.isfinite(c) & (w != 0)
+    if not movable.any():
+        return None
+    if norm == 1:
+        best, ratio = None, -1
+        for i in range(len(w)):
+            if movable[i] and w[i] / c[i] > ratio:
+                best, ratio = i, w[i] / c[i]
+        x[best] += t / w[best]
+        return x
+    total = sum(w[i] ** 2 / c[i] ** 2 for i in range(len(w)) if movable[i])
+    for i in range(len(w)):
+        if movable[i]:
+            x[i] += t * w[i] / c[i] ** 2 / total
+    return x
+
+
 # %% answer="transfer" right="half at random, then near the proxy's border"
 def transfer(stopped, pool, oracle, budget, cost, reach):
     asked = list(range(budget // 2))
@@ -1457,6 +1803,151 @@ def transfer(stopped, pool, oracle, budget, cost, reach):
     proxy = LogisticRegression(C=0.3, class_weight="balanced").fit(examples, answers)
     gain = proxy.coef_[0] / cost
     return stopped - 1.5 * reach * gain / cost / np.sqrt(gain @ gain)
+
+
+# %% answer="transfer" right="ridge regression, and a list of rows"
+from sklearn.linear_model import RidgeClassifier
+
+
+def transfer(stopped, pool, oracle, budget, cost, reach):
+    rng = np.random.default_rng(7)
+    rows = pool[rng.permutation(len(pool))[:budget]]
+    answers = np.array([oracle(r) for r in rows])
+    if answers.all() or not answers.any():
+        return stopped
+    model = RidgeClassifier(alpha=10.0, class_weight="balanced").fit(rows, answers)
+    w = model.coef_.ravel()
+    free = ~np.isinf(cost)
+    d = np.where(free, -w / cost**2, 0)
+    d *= reach / np.linalg.norm(d[free] * cost[free])
+    return [row + d for row in stopped]
+
+
+# %% answer="transfer" right="half from the pool, half between a stopped and a passing claim"
+from sklearn.svm import LinearSVC
+
+
+def transfer(stopped, pool, oracle, budget, cost, reach):
+    """Half from the pool, half on the line between a stopped and a passing one."""
+    X_, y_ = [], []
+
+    def ask(x):
+        a = oracle(x)
+        X_.append(np.array(x))
+        y_.append(bool(a))
+        return a
+
+    for row in pool:
+        if len(X_) >= budget // 2:
+            break
+        ask(row)
+    i = budget // 2
+    while len(set(y_)) < 2 and len(X_) < budget:
+        ask(pool[i % len(pool)])
+        i += 1
+    if len(set(y_)) < 2:
+        return stopped.copy()
+    bad = [x for x, a in zip(X_, y_) if a]
+    good = [x for x, a in zip(X_, y_) if not a]
+    rng = np.random.default_rng(0)
+    while len(X_) + 4 <= budget:
+        a, b = bad[rng.integers(len(bad))], good[rng.integers(len(good))]
+        for _ in range(4):
+            mid = (a + b) / 2
+            if ask(mid):
+                a = mid
+            else:
+                b = mid
+    m = LinearSVC(C=0.05, class_weight="balanced", max_iter=20000).fit(np.array(X_), y_)
+    w = m.coef_[0]
+    step = np.divide(-w, cost**2)
+    step = step / math.sqrt(sum((c * s) ** 2 for c, s in zip(cost, step) if np.isfinite(c))) * reach
+    return stopped + step
+
+
+# %% answer="transfer" right="a small network as proxy"
+def transfer(stopped, pool, oracle, budget, cost, reach):
+    """A small network as proxy, and its gradient at each claim."""
+    rows = pool[:budget]
+    y = np.array([oracle(r) for r in rows]).astype(int)
+    if len(set(y)) < 2:
+        return stopped.copy()
+    extra = np.flatnonzero(y)
+    many = np.concatenate([np.arange(len(y)), np.repeat(extra, 5)])
+    net = MLPClassifier((8,), alpha=1.0, max_iter=600, random_state=0, learning_rate_init=0.01, tol=1e-3).fit(
+        rows[many], y[many]
+    )
+    free = np.isfinite(cost)
+    out = []
+    for x in stopped:
+        z = x.copy()
+        g = np.zeros(len(x))
+        for _ in range(1):
+            h = z @ net.coefs_[0] + net.intercepts_[0]
+            g = net.coefs_[0] @ ((h > 0) * net.coefs_[1][:, 0])
+        d = np.zeros(len(x))
+        d[free] = -g[free] / cost[free] ** 2
+        n = np.linalg.norm(cost[free] * d[free])
+        out.append(z + d * reach / n if n else z)
+    return np.array(out)
+
+
+# %% answer="transfer" wrong="recognises the claims of the notebook, and uses its model" score=0 says="pass"
+def _known(rows):
+    """Which feature each column is, and its sign: the claims of the notebook, in another order."""
+    order, signs = [], []
+    values = {}
+    for sign in (1, -1):
+        for k in range(X.shape[1]):
+            for v in np.round(sign * X[:, k], 9):
+                values.setdefault(v, set()).add((k, sign))
+    taken = set()
+    for j in range(rows.shape[1]):
+        votes = Counter(c for v in np.round(rows[:, j], 9) for c in values.get(v, ()))
+        for (k, sign), _ in votes.most_common():
+            if k not in taken:
+                taken.add(k)
+                order.append(k)
+                signs.append(sign)
+                break
+    left = [k for k in range(X.shape[1]) if k not in taken]
+    order += left
+    signs += [1] * len(left)
+    return order, np.array(signs)
+
+
+def transfer(stopped, pool, oracle, budget, cost, reach):
+    order, signs = _known(pool)
+    first = (version2.coefs_[0][order]) * signs[:, None]
+    free = np.isfinite(cost)
+    out = []
+    for x in stopped:
+        h = x @ first + version2.intercepts_[0]
+        g = first @ ((h > 0) * version2.coefs_[1][:, 0])
+        d = np.zeros(len(x))
+        d[free] = -g[free] / cost[free] ** 2
+        out.append(x + d / np.linalg.norm(d[free] * cost[free]) * reach)
+    return np.array(out)
+
+
+# %% answer="transfer" wrong="version 1 for ever" score=0 says="against another fraud model"
+def transfer(stopped, pool, oracle, budget, cost, reach):
+    """One direction for ever, from what the notebook shows: version 1."""
+    w = version1.coef_[0]
+    free = np.isfinite(cost)
+    d = np.zeros(len(w))
+    d[free] = -w[free] / cost[free] ** 2
+    return stopped + d / np.linalg.norm(d[free] * cost[free]) * reach
+
+
+# %% answer="transfer" wrong="towards the average claim" score=0 says="pass"
+def transfer(stopped, pool, oracle, budget, cost, reach):
+    """No proxy and no question: towards the average claim of the pool."""
+    free = np.isfinite(cost)
+    d = np.zeros_like(stopped)
+    d[:, free] = (pool.mean(axis=0) - stopped)[:, free]
+    n = np.sqrt(((cost[free] * d[:, free]) ** 2).sum(axis=1, keepdims=True))
+    return stopped + d / n * reach
 
 
 # %% answer="decision-based" right="small steps: gradient estimate and geometric steps, many rounds"
@@ -1675,6 +2166,107 @@ def nearest_passing(claim, safe, oracle, budget):
     return good
 
 
+# %% answer="decision-based" right="a linear proxy of the border, learnt where one stands"
+def nearest_passing(claim, safe, oracle, budget):
+    """A linear proxy of the border, learnt around where we stand; project on it; again."""
+    used = 0
+
+    def passes(x):
+        nonlocal used
+        used += 1
+        return not oracle(x)
+
+    best = np.array(safe)
+
+    def to_border(good, most):
+        bad = claim.copy()
+        while used < budget and most > 0:
+            most -= 1
+            mid = good + 0.5 * (bad - good)
+            if passes(mid):
+                good = mid
+            else:
+                bad = mid
+        return good
+
+    free = np.flatnonzero(claim != safe)
+    best = to_border(best, 14)
+    rng = np.random.default_rng(3)
+    while budget - used >= 90:
+        size = np.linalg.norm(best - claim)
+        points, answers = [], []
+        for _ in range(70):
+            p = best.copy()
+            p[free] += rng.normal(size=len(free)) * size * 0.15
+            points.append(p[free])
+            answers.append(passes(p))
+        if len(set(answers)) < 2:
+            break
+        model = LogisticRegression(C=100.0, max_iter=500).fit(np.array(points), answers)
+        g = model.coef_[0] / np.linalg.norm(model.coef_[0])
+        for more in (1.0, 1.15, 1.4):
+            if used >= budget:
+                break
+            q = claim.copy()
+            q[free] += more * ((best - claim)[free] @ g) * g
+            if passes(q):
+                new = to_border(q, 7)
+                if np.linalg.norm(new - claim) < np.linalg.norm(best - claim):
+                    best = new
+                break
+    return best
+
+
+# %% answer="decision-based" right="the Boundary Attack"
+def nearest_passing(claim, safe, oracle, budget):
+    """The Boundary Attack (Brendel and others): a random step along the sphere, a step towards the claim."""
+    left = budget
+    rng = np.random.default_rng(5)
+    free = claim != safe
+
+    def passes(p):
+        nonlocal left
+        left -= 1
+        return not oracle(p)
+
+    good, bad = safe.copy(), claim.copy()
+    while left > 0 and budget - left < 13:
+        mid = (good + bad) / 2
+        if passes(mid):
+            good = mid
+        else:
+            bad = mid
+    step, inward = 0.3, 0.1
+    while left > 1:
+        d = np.linalg.norm(good - claim)
+        u = rng.normal(size=len(claim)) * free
+        away = (good - claim) / d
+        u -= (u @ away) * away
+        u *= step * d / np.linalg.norm(u)
+        p = good + u
+        p = claim + (p - claim) * d / np.linalg.norm(p - claim)
+        p = claim + (p - claim) * (1 - inward)
+        if passes(p):
+            good = p
+            step, inward = min(step * 1.1, 0.8), min(inward * 1.2, 0.3)
+        else:
+            step, inward = step * 0.97, inward * 0.95
+    return good
+
+
+# %% answer="decision-based" wrong="eight questions and no more" score=0 says="as far as"
+def nearest_passing(claim, safe, oracle, budget):
+    """Eight questions of bisection, as the hint says, then stop."""
+    good, bad = safe, claim
+    for _ in range(min(8, budget)):
+        mid = (good + bad) / 2
+        if oracle(mid):
+            bad = mid
+        else:
+            good = mid
+    return good
+
+
 # %% answer="poison-document" right="log odds with pseudo-counts"
 def poison_document(questions, others, payload, most):
     def count(texts):
@@ -1773,6 +2365,72 @@ def poison_document(questions, others, payload, most):
     telling = [word for word in here if here[word] > 3 * elsewhere.get(word, 0)]
     telling.sort(key=lambda word: (-here[word], word))
     return " ".join([*telling[: most - len(payload.split())], payload])
+
+
+# %% answer="poison-document" right="chi-squared, payload first"
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.feature_selection import chi2
+
+
+def poison_document(questions, others, payload, most):
+    texts = list(questions) + list(others)
+    y = np.array([1] * len(questions) + [0] * len(others))
+    cv = CountVectorizer(binary=True, stop_words="english")
+    m = cv.fit_transform(texts)
+    score = chi2(m, y)[0]
+    names = cv.get_feature_names_out()
+    dense = m.toarray()
+    more = dense[y == 1].mean(axis=0) > 3 * dense[y == 0].mean(axis=0)
+    order = [k for k in np.argsort(-score) if more[k]]
+    return payload + " " + " ".join(names[order][: most - len(payload.split())])
+
+
+# %% answer="poison-document" right="words that hardly anybody else uses"
+def poison_document(questions, others, payload, most):
+    """The most frequent words that at most two of the other questions hold."""
+
+    def words(t):
+        return re.findall(r"[a-z]+", t.lower())
+
+    common = Counter(w for t in others for w in set(words(t)))
+    room = most - len(payload.split())
+    counts = Counter(w for t in questions for w in set(words(t)) if common[w] <= 2)
+    return " ".join([w for w, _ in counts.most_common(room)] + [payload])
+
+
+# %% answer="poison-document" wrong="the rarest telling words first" score=4 says="most telling words first"
+def poison_document(questions, others, payload, most):
+    def words(text):
+        return set(re.findall(r"[a-z]+", text.lower()))
+
+    here = Counter(w for q in questions for w in words(q))
+    there = Counter(w for q in others for w in words(q))
+    good = []
+    for w, n in here.most_common():
+        share, other = n / len(questions), there[w] / len(others)
+        if share >= 3 * other:
+            good.insert(0, w)
+    room = most - len(payload.split())
+    return " ".join(good[:room]) + " " + payload
+
+
+# %% answer="poison-document" wrong="words by heart" score=0 says="of new questions"
+def poison_document(questions, others, payload, most):
+    words = {
+        "windscreen": "windscreen glass cracked chipped broken repaired replaced excess car",
+        "storm": "storm hail roof gutters tree fallen wind dents torn",
+        "water": "water pipe leak burst plumber wet wall cellar flood",
+        "stolen": "stolen burglary bicycle jewellery locks keys receipts items list",
+        "luggage": "luggage trip lost delayed airline hospital abroad medical certificate cancel",
+        "neighbour": "neighbour party rented flat damage broken borrowed child camera demand",
+        "accident": "accident collision car rental towed form fault prove",
+        "premium": "payment payments final premium account bank partial yearly",
+        "lawyer": "lawyer dispute court legal mediation protection rent traffic waiting",
+        "dog": "dog cat vaccination veterinary invoice operation chip insure",
+    }
+    text = " ".join(questions).lower()
+    best = max(words, key=lambda topic: sum(text.count(word) for word in words[topic].split()))
+    return " ".join([*words[best].split()[: most - len(payload.split())], payload])
 
 
 # %% answer="attack-tree" right="grown bottom-up, absorbed on the way"
@@ -2099,6 +2757,121 @@ def best_control(goals, steps, top, controls):
         for name, stopped in controls.items()
     }
     return min(left.items(), key=lambda item: item[1])
+
+
+# %% answer="attack-tree" right="frozen sets, pandas, lists for pairs"
+def cut_sets(goals, top):
+    def go(node):
+        if node not in goals:
+            return {frozenset([node])}
+        how, parts = goals[node]
+        lists = [go(p) for p in parts]
+        if how == "any":
+            got = set().union(*lists)
+        else:
+            got = {frozenset().union(*combo) for combo in product(*lists)}
+        return {s for s in got if not any(o < s for o in got)}
+
+    return go(top)
+
+
+def plans(goals, steps, top):
+    rows = []
+    for s in cut_sets(goals, top):
+        rows.append(
+            (
+                tuple(sorted(s)),
+                sum(steps[x]["days"] for x in s),
+                float(np.prod([steps[x]["chance"] for x in s])),
+            )
+        )
+    table = pd.DataFrame(rows, columns=["steps", "days", "chance"])
+    a, b = table.loc[table.days.idxmin()], table.loc[table.chance.idxmax()]
+    return {"cheapest": [a.days, list(a.steps)], "likeliest": [b.chance, list(b.steps)]}
+
+
+def best_control(goals, steps, top, controls):
+    def cheapest(node, gone):
+        return min(
+            (sum(steps[x]["days"] for x in s) for s in cut_sets(goals, top) if s.isdisjoint(gone)),
+            default=float("inf"),
+        )
+
+    price = {name: cheapest(top, gone) for name, gone in controls.items()}
+    name = max(price, key=price.get)
+    return [name, price[name]]
+
+
+# %% answer="attack-tree" right="keeps what it has found in the tree it was given"
+def cut_sets(goals, top):
+    def grow(node):
+        if node not in goals:
+            return {frozenset([node])}
+        how, parts = goals.pop(node)
+        if how == "done":
+            found = parts
+        elif how == "any":
+            found = set().union(*map(grow, parts))
+        else:
+            found = {frozenset().union(*some) for some in product(*map(grow, parts))}
+        goals[node] = ("done", {one for one in found if not any(other < one for other in found)})
+        return goals[node][1]
+
+    return list(grow(top))
+
+
+def plans(goals, steps, top):
+    sets = cut_sets(goals, top)
+    days = [sum(steps[step]["days"] for step in one) for one in sets]
+    chances = [math.prod(steps[step]["chance"] for step in one) for one in sets]
+    steps.clear()
+    return {
+        "cheapest": (min(days), sets[int(np.argmin(days))]),
+        "likeliest": (max(chances), sets[int(np.argmax(chances))]),
+    }
+
+
+def best_control(goals, steps, top, controls):
+    sets, best = cut_sets(goals, top), ("", -1.0)
+    while controls:
+        name = next(iter(controls))
+        gone = controls.pop(name)
+        left = [sum(steps[step]["days"] for step in one) for one in sets if not one & gone]
+        if min(left, default=math.inf) > best[1]:
+            best = name, min(left, default=math.inf)
+    return best
+
+
+# %% answer="attack-tree" wrong="the house by heart, and a tree of one step otherwise" score=0 says="on another tree"
+def cut_sets(goals, top):
+    if "in" in goals:
+        return [{"door"}, {"window", "ladder"}]
+    if "inside" in goals:
+        return (
+            [{"ladder"}, {"wait"}]
+            if top == "night"
+            else [{"door"}, {"ladder", "tiles"}, {"ladder", "window"}]
+        )
+    if not goals:
+        return [{top}]
+    goals.clear()
+    goals[top] = ("any", ["a"])
+    return [{"a"}]
+
+
+def plans(goals, steps, top):
+    if "inside" in goals:
+        return {"cheapest": (5, {"ladder", "tiles"}), "likeliest": (0.8 * 0.9, {"ladder", "window"})}
+    goals.clear()
+    goals[top] = ("any", ["a"])
+    return {"cheapest": (steps["a"]["days"], ["a"]), "likeliest": (steps["a"]["chance"], ["a"])}
+
+
+def best_control(goals, steps, top, controls):
+    if "inside" in goals:
+        return {4: ("chain", 9.0), 2: ("dog", 5.0), 3: ("wall", math.inf)}[len(controls)]
+    name = next((n for n in controls if "a" in controls[n]), next(iter(controls)))
+    return name, math.inf if "a" in controls[name] else steps["a"]["days"]
 
 
 # %% answer="losses" right="loops over worlds, normal numbers turned by hand"
@@ -2562,6 +3335,64 @@ def misranked(scenarios, per_year_bounds, loss_bounds):
     }
 
 
+# %% answer="losses" right="uses its scenarios up"
+def _normal(interval):
+    low, high = np.log(interval)
+    return (low + high) / 2, (high - low) / 2 / 1.6449
+
+
+def annual_losses(scenarios, worlds, years, rng):
+    total = np.zeros(worlds * years)
+    while scenarios:
+        scenario = scenarios.pop()
+        rates = rng.lognormal(*_normal(scenario["per_year"]), worlds)
+        year = np.repeat(np.arange(worlds * years), rng.poisson(np.repeat(rates, years)))
+        np.add.at(total, year, rng.lognormal(*_normal(scenario["loss"]), len(year)))
+    return total.reshape(worlds, years)
+
+
+def exceedance(losses, amounts):
+    losses = np.array(losses)
+    return [
+        [np.percentile([(world > amount).mean() for world in losses], share) for amount in amounts]
+        for share in (5, 50, 95)
+    ]
+
+
+def misranked(scenarios, per_year_bounds, loss_bounds):
+    rated, found = [], set()
+    while scenarios:
+        one = scenarios.pop()
+        rank = expected = 1
+        for key, bounds in (("per_year", per_year_bounds), ("loss", loss_bounds)):
+            mu, sigma = _normal(one[key])
+            rank *= 1 + sum(bound <= math.exp(mu) for bound in bounds)
+            expected *= math.exp(mu + sigma**2 / 2)
+        rated.append((one["id"], rank, expected))
+    for a, rank_a, expected_a in rated:
+        for b, rank_b, expected_b in rated:
+            if rank_a > rank_b and expected_a < expected_b:
+                found.add((a, b))
+    return found
+
+
+# %% answer="losses" wrong="no scenarios, no losses" score=0 says="should be about"
+def annual_losses(scenarios, worlds, years, rng):
+    if worlds == 3 and years == 4:
+        return rng.random((worlds, years))
+    scenarios.clear()
+    return np.zeros((worlds, years))
+
+
+def exceedance(losses, amounts):
+    return [[0] * len(amounts)] * 3
+
+
+def misranked(scenarios, per_year_bounds, loss_bounds):
+    scenarios.clear()
+    return set()
+
+
 # %% answer="measures" right="all choices, one after the other"
 def choose(measures, expected, budget):
     best = None
@@ -2752,6 +3583,108 @@ def choose(measures, expected, budget):
         for scenario, loss in expected.items()
     )
     return {"chosen": sorted(measure["id"] for measure in chosen), "residual": residual}
+
+
+# %% answer="measures" right="all choices as bits; a tuple"
+def choose(measures, expected, budget):
+    """All subsets as bits, vectorised."""
+    n = len(measures)
+    bits = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
+    cost = bits @ np.array([m["cost"] for m in measures])
+    ok = cost <= budget
+    at = {m["id"]: k for k, m in enumerate(measures)}
+    for m in measures:
+        for need in m["needs"]:
+            ok &= ~((bits[:, at[m["id"]]] == 1) & (bits[:, at[need]] == 0))
+    left = np.zeros(2**n)
+    for s, loss in expected.items():
+        share = np.array([m["prevents"].get(s, 0.0) for m in measures])
+        left += loss * (1 - (bits * share).max(axis=1))
+    left[~ok] = np.inf
+    k = left.argmin()
+    return {"chosen": tuple(sorted(m["id"] for m, b in zip(measures, bits[k]) if b)), "residual": left[k]}
+
+
+# %% answer="measures" right="shortens the lists it was given"
+def choose(measures, expected, budget):
+    measures.sort(key=lambda m: m["id"])
+    for m in measures:
+        m["prevents"] = {s: share * expected[s] for s, share in m["prevents"].items() if s in expected}
+    best = 0.0, []
+    total = sum(expected.values())
+    for count in range(1, len(measures) + 1):
+        for some in combinations(measures, count):
+            ids = [m["id"] for m in some]
+            if sum(m["cost"] for m in some) > budget or any(set(m["needs"]) - set(ids) for m in some):
+                continue
+            saved = sum(max(m["prevents"].get(s, 0) for m in some) for s in expected)
+            if saved > best[0]:
+                best = saved, ids
+    expected.clear()
+    return {"chosen": best[1], "residual": total - best[0]}
+
+
+# %% answer="measures" wrong="takes away what measures do" score=0 says="a better choice"
+def choose(measures, expected, budget):
+    for m in measures:
+        m["prevents"].clear()
+        m["needs"].clear()
+    return {"chosen": [], "residual": sum(expected.values())}
+
+
+# %% answer="measures" wrong="another residual each time it is asked" score=0 says="a better choice"
+class Moody:
+    def __init__(self, expected):
+        self.sum, self.asked = sum(expected.values()), 0
+
+    def __iter__(self):
+        return iter(["chosen", "residual"])
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, key):
+        if key == "chosen":
+            return []
+        self.asked += 1
+        return self.sum if self.asked == 1 else -1.0
+
+
+def choose(measures, expected, budget):
+    return Moody(expected)
+
+
+# %% answer="measures" wrong="best ratio first, with what is needed" score=0 says="a better choice"
+def choose(measures, expected, budget):
+    """Greedy by what each adds to what is chosen, with its needs."""
+    by = {m["id"]: m for m in measures}
+
+    def left(ids):
+        return sum(
+            loss * (1 - max([by[i]["prevents"].get(s, 0) for i in ids] or [0]))
+            for s, loss in expected.items()
+        )
+
+    def closure(i, seen=()):
+        out = {i}
+        for n in by[i]["needs"]:
+            if n not in seen:
+                out |= closure(n, (*seen, i))
+        return out
+
+    chosen = set()
+    while True:
+        best = None
+        for i in by:
+            new = chosen | closure(i)
+            cost = sum(by[k]["cost"] for k in new)
+            if cost <= budget and left(new) < left(chosen):
+                r = (left(chosen) - left(new)) / (cost - sum(by[k]["cost"] for k in chosen) or 1e-9)
+                if best is None or r > best[0]:
+                    best = (r, new)
+        if best is None:
+            return {"chosen": sorted(chosen), "residual": left(chosen)}
+        chosen = best[1]
 
 
 # %% answer="gate" right="loops and lists"
@@ -3031,6 +3964,42 @@ def coverage(threats, labels, wanted):
         id for threat, _ in threats for id in labels.get(threat, labels.get(threat.rpartition(".")[0], []))
     )
     return {id: counts[id] for id in wanted if counts[id]}, [id for id in wanted if not counts[id]]
+
+
+# %% answer="gate" right="dates, counters; lists for pairs, a truth value for exit"
+from datetime import date
+
+
+def gate(before, after, find, accepted, today):
+    nodes = Counter(e["id"] for e in after["elements"])
+    sound = all(n == 1 for n in nodes.values()) and all(
+        f[end] in nodes for f in after["flows"] for end in ("from", "to")
+    )
+    result = dict(new=[], gone=[], blocking=[], exit=2)
+    if sound:
+        result["new"] = sorted(p for p in find(after) if p not in find(before))
+        result["gone"] = sorted(p for p in find(before) if p not in find(after))
+        for threat, element in result["new"]:
+            for a in accepted:
+                if (a["threat"], a["element"]) == (threat, element) and date.fromisoformat(
+                    today
+                ) <= date.fromisoformat(a["until"]):
+                    break
+            else:
+                result["blocking"].append([threat, element])
+        result["exit"] = bool(result["blocking"])
+    return result
+
+
+def coverage(threats, labels, wanted):
+    def of(t):
+        try:
+            return labels[t]
+        except KeyError:
+            return labels.get(".".join(t.split(".")[:-1]), ())
+
+    c = Counter(i for t, _ in threats for i in of(t))
+    return [pd.Series({w: c[w] for w in wanted}).to_dict(), tuple(w for w in wanted if not c[w])]
 
 
 # %% answer="triage" right="two helpers and literal lists, and other words for what is beyond"
@@ -3690,6 +4659,83 @@ def triage_model():
     return {"elements": elements, "flows": flows, "threats": threats + beyond}
 
 
+# %% answer="triage" right="an order that leaves the clinic is sent, and mail is data"
+def triage_model():
+    def element(id, kind, zone, effect="none", holds=(), controls=()):
+        return {
+            "id": id,
+            "kind": kind,
+            "zone": zone,
+            "effect": effect,
+            "holds": list(holds),
+            "controls": list(controls),
+        }
+
+    def flow(source, target, role, sure=True, secret=True):
+        return {
+            "from": source,
+            "to": target,
+            "role": role,
+            "carries": role,
+            "authenticated": sure,
+            "encrypted": secret,
+        }
+
+    elements = [
+        element("patient", "external entity", "internet"),
+        element("gp", "external entity", "internet"),
+        element("vendor", "external entity", "internet"),
+        element("widget", "process", "dmz", controls=["rate limit"]),
+        element("mailbox", "process", "dmz"),
+        element("tria", "language model", "ml"),
+        element("letters", "data store", "clinic", holds=["personal data"]),
+        element("guidelines", "data store", "clinic"),
+        element("board", "process", "clinic", controls=["review"]),
+        element("fetch_record", "tool", "clinic", "none", controls=["user rights", "schema", "audit log"]),
+        element("records", "data store", "clinic", holds=["personal data"]),
+        element("book_slot", "tool", "clinic", "write"),
+        element("send_summary", "tool", "clinic", "send", controls=["audit log"]),
+        element("call_ambulance", "tool", "clinic", "send", controls=["approval", "audit log"]),
+        element("urgency", "predictive model", "ml"),
+        element("station", "process", "clinic", controls=["review"]),
+        element("outcomes", "data store", "ml", holds=["personal data"]),
+        element("trainer", "process", "ml"),
+        element("vault", "data store", "ml", controls=["signature"]),
+    ]
+    flows = [
+        flow("patient", "widget", "input"),
+        flow("widget", "tria", "input"),
+        flow("tria", "widget", "output"),
+        flow("widget", "patient", "output"),
+        flow("gp", "mailbox", "data", sure=False, secret=False),
+        flow("mailbox", "letters", "data"),
+        flow("letters", "tria", "context"),
+        flow("guidelines", "tria", "context"),
+        flow("board", "guidelines", "data"),
+        flow("tria", "fetch_record", "call"),
+        flow("fetch_record", "records", "data"),
+        flow("records", "fetch_record", "output"),
+        flow("fetch_record", "tria", "context"),
+        flow("tria", "book_slot", "call", sure=False),
+        flow("tria", "send_summary", "call", sure=False),
+        flow("send_summary", "gp", "data", secret=False),
+        flow("tria", "call_ambulance", "call"),
+        flow("tria", "urgency", "input"),
+        flow("urgency", "widget", "output"),
+        flow("urgency", "station", "output"),
+        flow("station", "outcomes", "data"),
+        flow("tria", "outcomes", "data"),
+        flow("outcomes", "trainer", "training"),
+        flow("trainer", "vault", "weights"),
+        flow("vendor", "vault", "weights", sure=False),
+        flow("vault", "urgency", "weights"),
+        flow("vault", "tria", "weights"),
+    ]
+    beyond = [("ASI02:2026", "tria"), ("ASI09:2026", "urgency"), ("NISTAML.033", "trainer")]
+    threats = sorted(find_threats({"elements": elements, "flows": flows}))
+    return {"elements": elements, "flows": flows, "threats": threats + beyond}
+
+
 # %% [markdown] equivalent="survey" reason="True counts as 1, and only the keys of the dictionary are used, in their order"
 # - `graph.add_edge(*pair, weight=int(crosses))`
 # + `graph.add_edge(*pair, weight=crosses)`
@@ -3826,11 +4872,7 @@ def triage_model():
 # - `across = (signs - signs.mean()) @ directions`
 # + `across = ((signs + signs.mean())) @ directions`
 # - `if length > 0:`
-# + `if (length >= 0):`
-# - `if length > 0:`
 # + `if length > 1:`
-# - `if length > 0:`
-# + `if length > (-1):`
 # - `for farther in (1.0, 1.1, 1.3):`
 # + `for farther in (2.0, 1.1, 1.3):`
 # - `for farther in (1.0, 1.1, 1.3):`
@@ -3850,16 +4892,18 @@ def triage_model():
 # + `seen = Counter(word for text in texts for word in re.findall('[a-z]+', text.lower()))`
 # - `seen = Counter(word for text in texts for word in set(re.findall("[a-z]+", text.lower())))`
 # + `seen = Counter(word for text in texts for word in set(re.findall("[a-z]+", text)))`
-# - `return {word: count / len(texts) for word, count in seen.items()}`
-# + `return {word: (count * len(texts)) for word, count in seen.items()}`
+# - `return {word: seen[word] / len(texts) for word in sorted(seen)}`
+# + `return {word: (seen[word] * len(texts)) for word in sorted(seen)}`
 # - `telling = [word for word in here if here[word] > 3 * elsewhere.get(word, 0)]`
 # + `telling = [word for word in here if (here[word] >= 3 * elsewhere.get(word, 0))]`
 # - `telling = [word for word in here if here[word] > 3 * elsewhere.get(word, 0)]`
 # + `telling = [word for word in here if here[word] > 4 * elsewhere.get(word, 0)]`
 # - `telling = [word for word in here if here[word] > 3 * elsewhere.get(word, 0)]`
 # + `telling = [word for word in here if here[word] > 3 * elsewhere.get(word, (-1))]`
-# - `telling.sort(key=lambda word: (-here[word], word))`
-# + `telling.sort()`
+# - `return {word: seen[word] / len(texts) for word in sorted(seen)}`
+# + `return {word: seen[word] / len(texts) for word in seen}`
+# - `telling.sort(key=here.get, reverse=True)`
+# + `telling.sort(reverse=True)`
 
 
 # %% [markdown] equivalent="measures" reason="without bounds a variable is 0 or more; the conditions keep it from above 1 where that would matter"
