@@ -7,6 +7,7 @@ solution cell defines resolves there to the learner's value, or to a stand-in th
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import time
@@ -44,6 +45,8 @@ class Times:
 USUAL = Times()
 MOST_SHOWN = 30_000_000  # characters of all outputs of learners' cells
 _CONVERSATION = (peer.__file__, codec.__file__)
+_MEASURING = f"{os.sep}coverage{os.sep}"  # it runs Python amid ours, and holds a lock there
+_SOON_S = 0.01
 
 
 class TimeIsUp(BaseException):
@@ -75,7 +78,11 @@ def time_limit(seconds: float, spent: float = 0) -> Iterator[None]:
 
     def stop(_: int, frame: FrameType | None) -> None:
         why = f"it ran longer than {seconds:g} s and was interrupted"
-        if frame is not None and frame.f_code.co_filename in _CONVERSATION:
+        place = frame.f_code.co_filename if frame is not None else ""
+        if _MEASURING in place:
+            signal.setitimer(signal.ITIMER_REAL, _SOON_S)
+            return
+        if place in _CONVERSATION:
             _overdue[:] = [why]
             return
         raise TimeIsUp(why)
