@@ -537,11 +537,27 @@ def test_an_encoder_keeps_what_people_read():
     )
 
 
+@pytest.mark.parametrize(
+    ("address", "passes"),
+    [
+        ("HTTPS://bank.example", True), ("mailto:a@bank.example", True), ("/help?t=9:30", True), ("claims/9627", True),
+        ("#top", True), ("java\tscript:evil()", False), ("ftp://x.example", False), ("data:text/html,x", False),
+    ],
+)  # fmt: skip
+def test_an_address_passes_by_its_scheme(address, passes):
+    assert page(address, "link", encode_link).links == ((address,) if passes else ("#",))
+
+
 def test_a_query_shows_what_it_read_and_changed(bank):
     assert [row[1] for row in query("Greta Lindqvist", bank).rows].count("shipped") >= 1
     every = query("x' UNION SELECT name, phone FROM customers --", bank)
     assert len(every.rows) == len(bank.rows("customers"))
     assert every.tables == ("customers", "orders")
+    assert query("x' UNION SELECT name, sql FROM sqlite_master --", bank).tables == (
+        "orders",
+        "sqlite_master",
+    )
+    assert "sqlite_master" in query("x' UNION SELECT name, 1 FROM sqlite_schema --", bank).tables
     assert query("x'; DELETE FROM orders; --", bank).changed == len(bank.rows("orders")) > 0
     assert query("x'; DROP TABLE claims; --", bank).dropped == ("claims",)
     assert query("it's", bank).error

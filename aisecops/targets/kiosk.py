@@ -62,13 +62,14 @@ class Hooks:
         upload: gets title, author and the list of titles in the store; returns the title to store under, or
             None to refuse.
         lines: gets the lines of a message (the model is asked about each), returns those to answer.
-        documents: gets the found documents, ``{"title", "author", "text"}`` each, and who asks; returns those
-            that the model may read.
+        documents: gets the documents found for a line, ``{"title", "author", "text"}`` each, and who asks;
+            returns those that the model may read.
         turns: gets what was said so far, ``{"customer", "role", "text"}`` each, and who asks; returns what
             the model may remember.
         call: gets a call ``{"name", "arguments"}``, who asks, and the numbers of that person's orders;
             returns whether it may run.
-        page: gets the answer and the titles of the documents used; returns the HTML to show.
+        page: gets the answer and the titles of the documents used; returns the HTML to show, by default a
+            paragraph for the answer, encoded, and one for the titles.
     """
 
     system: Callable[[str], str] = lambda text: text

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from itertools import islice
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from aisecops.course import CourseError
 from aisecops.targets.assistant.bank import Bank
@@ -103,14 +102,11 @@ def encode_text(output: str) -> str:
 
 
 def encode_link(output: str) -> str:
-    """Encode for an address: only web and mail addresses and paths pass, all else becomes ``#``."""
+    """Encode for an address: http, https, mailto and addresses without a scheme pass, others become ``#``."""
     # Browsers skip white space and control characters in a scheme, so the check does as well.
     bare = re.sub(r"[\x00-\x20]+", "", output)
-    try:
-        scheme = urlsplit(bare).scheme.lower()
-    except ValueError:
-        return "#"
-    known = scheme in ("http", "https", "mailto") or (not scheme and ":" not in bare)
+    scheme, colon, _ = re.split(r"[/?#]", bare, maxsplit=1)[0].partition(":")
+    known = not colon or scheme.lower() in ("http", "https", "mailto")
     return html.escape(bare) if known else "#"
 
 
@@ -199,7 +195,7 @@ class Query:
         rows: what came back, at most 1000 rows.
         changed: how many rows were added, changed or deleted.
         dropped: tables that are gone.
-        tables: tables that were read from.
+        tables: tables that were read from, SQLite's own list of tables (``sqlite_master``) among them.
         error: what SQLite said; empty if all went well.
     """
 
@@ -229,6 +225,7 @@ def query(
     """
     database = bank.copy()
     before, tables = set(_table_names(database)), set[str]()
+    readable = {*before, "sqlite_master"}
     value = whole(encode(output))
     if bind:
         sql = template.replace("'{output}'", ":output").replace("{output}", ":output")
@@ -236,7 +233,7 @@ def query(
         sql = template.replace("{output}", value)
 
     def allow(action: int, name: str | None, *_: object) -> int:
-        if action == sqlite3.SQLITE_READ and name in before:
+        if action == sqlite3.SQLITE_READ and name in readable:
             tables.add(str(name))
         return sqlite3.SQLITE_DENY if action in _FORBIDDEN else sqlite3.SQLITE_OK
 
