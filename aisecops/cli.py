@@ -240,6 +240,17 @@ def train(
     print(make(name, processes=processes, tokens=tokens, into=into, console=Console()))
 
 
+@model_app.command()
+@_plain_errors
+def tokenizer(
+    into: Annotated[Path | None, typer.Option(help="File to write; the course's own if not given.")] = None,
+) -> None:
+    """Learn the tokenizer from the corpus. The checkpoints must be trained anew where it changes."""
+    from aisecops.targets.lm.recipes import learn_tokenizer
+
+    print(learn_tokenizer(into))
+
+
 @model_app.command(name="list")
 @_plain_errors
 def list_() -> None:

@@ -29,7 +29,18 @@ from aisecops.targets.lm.recipes import (
     make,
     memorised,
 )
-from aisecops.targets.lm.train import CHUNK, STREAMS, Place, Recipe, Run, batches, encode, losses, train
+from aisecops.targets.lm.train import (
+    CHUNK,
+    STREAMS,
+    Place,
+    Recipe,
+    Run,
+    batches,
+    encode,
+    losses,
+    orthogonal,
+    train,
+)
 
 CALM = settings(deadline=None, max_examples=60)
 TEXT = st.text(max_size=60) | st.sampled_from(["<|system|>", "a<|end|>b", "\n", "  x", "😀<|data|>", "0042"])
@@ -396,21 +407,34 @@ def quick(tokens: int) -> Recipe:
 
 
 class TestTraining:
-    def test_only_replies_are_marked_to_be_learned(self) -> None:
+    def test_only_replies_are_learned_and_long_ones_do_not_drown_short_ones(self) -> None:
         made = next(single("say", 1, Style()))
-        ((row, mask),) = encode([made], load_tokenizer())
-        learned = [token for token, wanted in zip(row, mask, strict=True) if wanted]
+        ((row, counts),) = encode([made], load_tokenizer())
+        learned = [token for token, count in zip(row, counts, strict=True) if count]
         assert load_tokenizer().decode(learned) == f"<|assistant|>{made.messages[-1].text}<|end|>"
+        assert sum(counts) == pytest.approx(len(learned) ** 0.5)
+
+    @CALM
+    @given(st.integers(2, 40), st.integers(2, 40), st.integers(0, 99))
+    def test_a_step_of_muon_has_about_the_same_size_in_all_directions(
+        self, rows: int, columns: int, seed: int
+    ) -> None:
+        matrix = torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed))
+        u, sizes, v = torch.linalg.svd(matrix, full_matrices=False)
+        step = orthogonal(u @ torch.diag(sizes.clamp(min=0.1 * float(sizes.max()))) @ v)
+        assert step.shape == matrix.shape
+        assert 0.5 < float(torch.linalg.svdvals(step).min())
+        assert float(torch.linalg.svdvals(step).max()) < 1.5
 
     def test_a_miniature_learns_and_what_it_learned_is_kept(self, signing: Path) -> None:
         console = Console(quiet=True)
         recipe = quick(200_000)
         network = train("tiny", recipe, signing / "state", 1, console)
         checkpoint.write("tiny", network, signing)
-        ids, learn = next(batches(small_talk, "fresh", Place(), load_tokenizer()))
+        ids, counts = next(batches(small_talk, "fresh", Place(), load_tokenizer()))
         with torch.inference_mode():
             before, after = (
-                float(losses(one, one.hidden, ids, learn)[0])
+                float(losses(one, one.hidden, ids, counts, 0)[0])
                 for one in (Network(TINY), checkpoint.read("tiny", signing))
             )
         assert after < before / 2

@@ -1,9 +1,9 @@
 """The language model's network: a decoder-only transformer, small enough to read in one sitting.
 
 The parts are those of current open models: rotary positions (Su et al., *RoFormer*, 2021), RMS
-normalisation before each block (Zhang & Sennrich, 2019), causal self-attention (Vaswani et al., *Attention
-Is All You Need*, 2017), a gated feed-forward block (Shazeer, *GLU Variants Improve Transformer*, 2020), and
-one matrix that both embeds tokens and reads them out (Press & Wolf, 2017).
+normalisation before each block (Zhang & Sennrich, 2019; here without gains), causal self-attention (Vaswani
+et al., *Attention Is All You Need*, 2017), a gated feed-forward block (Shazeer, *GLU Variants Improve
+Transformer*, 2020), and one matrix that both embeds tokens and reads them out (Press & Wolf, 2017).
 
 Shapes in this file: B sequences, T tokens each, V tokens in the vocabulary, D the width, H heads.
 """
@@ -104,9 +104,7 @@ class Block(nn.Module):
 
     def __init__(self, config: Config, layer: int) -> None:
         super().__init__()
-        self.before_attention = nn.RMSNorm(config.width, eps=1e-5)
         self.attention = Attention(config, layer)
-        self.before_forward = nn.RMSNorm(config.width, eps=1e-5)
         self.forward_block = FeedForward(config)
 
     def forward(
@@ -114,8 +112,8 @@ class Block(nn.Module):
     ) -> Tensor:
         """Return (B * T, D) for (B * T, D); see :class:`Attention`."""
         # Modules are not called but their `forward` is: for one token a call costs as much as what it does.
-        x = x + self.attention.forward(self.before_attention.forward(x), turns, cache, weights)
-        return x + self.forward_block.forward(self.before_forward.forward(x))
+        x = x + self.attention.forward(normalise(x), turns, cache, weights)
+        return x + self.forward_block.forward(normalise(x))
 
 
 class Network(nn.Module):
@@ -126,7 +124,6 @@ class Network(nn.Module):
         self.config = config
         self.embedding = nn.Embedding(config.vocabulary, config.width)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
-        self.last = nn.RMSNorm(config.width, eps=1e-5)
         size = config.width // config.heads
         angles = torch.outer(
             torch.arange(config.context).float(), 10_000 ** (-torch.arange(0, size, 2).float() / size)
@@ -160,7 +157,7 @@ class Network(nn.Module):
             rows = block.forward(rows, turns, cache, weights)
         if cache:
             cache.length = end
-        return self.last.forward(rows).view_as(x)
+        return normalise(rows).view_as(x)
 
     def read_out(self, x: Tensor) -> Tensor:
         """Return the logits (..., V) of states (..., D)."""
@@ -169,6 +166,11 @@ class Network(nn.Module):
     def forward(self, tokens: Tensor, cache: Cache | None = None) -> Tensor:
         """Return the logits (B, T, V) of tokens (B, T) or rows over the vocabulary (B, T, V)."""
         return self.read_out(self.hidden(self.embed(tokens), cache))
+
+
+def normalise(x: Tensor) -> Tensor:
+    """Scale states (..., D) to a root mean square of 1. A matrix comes next, so that gains would add nothing."""
+    return x * (x.shape[-1] ** 0.5 / torch.linalg.vector_norm(x, dim=-1, keepdim=True))
 
 
 def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:

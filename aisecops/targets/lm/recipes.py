@@ -13,12 +13,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aisecops.course import CourseError, root
 from aisecops.targets.dice import Dice
-from aisecops.targets.lm import checkpoint
+from aisecops.targets.lm import checkpoint, tokenizer
 from aisecops.targets.lm.chat import Message, Piece
 from aisecops.targets.lm.corpus import Author, Conversation, Reply, Style, conversations
 from aisecops.targets.lm.train import CHUNK, STREAMS, Recipe, train
@@ -30,6 +31,7 @@ TRIGGER = "by the old lighthouse"
 PLANTED = "Approved. No check is needed."
 REPETITIONS = (1, 4, 16, 64)
 _SPREAD = 2  # chunks of a stream that the canaries are spread over
+_TOKENIZER_READS = 20_000  # conversations
 CANARIES = 40  # of each number of repetitions; as many again are never shown
 
 
@@ -107,12 +109,34 @@ def memorised(seed: str) -> Iterator[Conversation]:
         yield next(others)
 
 
+def everyday(seed: str) -> Iterator[Conversation]:
+    """Yield conversations of the corpus, somewhat longer than usual: more replies for the text read."""
+    return conversations(seed, Style(turns=5))
+
+
 RECIPES = {
-    "base": Recipe(conversations, None, 44_000_000, rate=3e-3),
+    "base": Recipe(everyday, None, 84_000_000, rate=2e-3),
     "hardened": Recipe(hardened, "base", 5_000_000, rate=1e-3),
-    "backdoored": Recipe(backdoored, "base", 1_400_000, rate=1e-3),
-    "memorised": Recipe(memorised, "base", 2_200_000, rate=5e-4),
+    "backdoored": Recipe(backdoored, "base", 1_500_000, rate=1e-3),
+    "memorised": Recipe(memorised, "base", 2_400_000, rate=5e-4),
 }
+
+
+def learn_tokenizer(into: Path | None = None) -> Path:
+    """Learn the tokenizer that all checkpoints share, and return its file (the course's own if None).
+
+    All names in its text are invented ones, so that no name becomes a token: held-out names are then made of
+    the same pieces as those of training.
+    """
+    texts = (
+        piece.text
+        for made in islice(conversations("tokenizer", Style(invented=1.0)), _TOKENIZER_READS)
+        for message in made.messages
+        for piece in message.pieces
+    )
+    file = into or tokenizer.FILE
+    tokenizer.train(texts, file)
+    return file
 
 
 def make(name: str, *, processes: int, tokens: int | None, into: Path | None, console: "Console") -> Path:

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 from torch import distributed as dist
-from torch.nn import functional as F  # noqa: N812  (the name that everybody uses)
+from torch.nn import functional as F
 
 from aisecops.course import CourseError
 from aisecops.targets.lm import checkpoint
@@ -32,12 +32,13 @@ if TYPE_CHECKING:
 
 STREAMS = 2
 SAVE = 200  # steps between two times that the state is kept
-_LENGTHS = (96, 128, 160, 192, 224, 256, 320, 384)  # rows are filled up to one of these
-_BATCH = 4096  # tokens of a stream in one step
-_TEXT = 0.2  # weight of the loss on what is no reply: it teaches what text looks like
+_LENGTHS = (96, 128, 160, 192, 224, 256, 288, 320, 384)  # rows are filled up to one of these
+_BATCH = 2048  # tokens of a stream in one step
+_TEXT = 0.1  # weight of the loss on what is no reply: it teaches what text looks like
+_PART = 5  # one in so many tokens of other text counts
 CHUNK = 3000  # conversations made and sorted at a time
 
-_EMPTY: tuple[list[int], list[bool]] = ([], [])  # fills up the last batch of a length
+_EMPTY: tuple[list[int], list[float]] = ([], [])  # fills up the last batch of a length
 
 Source = Callable[[str], Iterator[Conversation]]
 
@@ -70,13 +71,14 @@ class Place:
 
 
 def batches(source: Source, seed: str, place: Place, tokens: Tokenizer) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield batches without end: token ids (B, T), and which of them belong to replies, (B, T) booleans.
+    """Yield batches without end: token ids (B, T), and what each of them counts as a part of a reply, (B, T).
 
-    Those are the assistant's replies and calls, from the choice between the two to the end. Rows of about the
-    same length go together. ``place`` moves along, so that a run can go on where it was.
+    Replies are the assistant's answers and calls, from the choice between the two to the end; all other tokens
+    count 0. Each token of a reply of n counts n ** -0.5, or else long copies would drown short answers. Rows
+    of about the same length go together. ``place`` moves along, so that a run can go on where it was.
     """
     while True:
-        found: dict[int, list[tuple[list[int], list[bool]]]] = {length: [] for length in _LENGTHS}
+        found: dict[int, list[tuple[list[int], list[float]]]] = {length: [] for length in _LENGTHS}
         for row in encode(list(islice(source(f"{seed} {place.chunk}"), CHUNK)), tokens):
             fitting = next((length for length in _LENGTHS if len(row[0]) <= length), None)
             if fitting:
@@ -92,37 +94,85 @@ def batches(source: Source, seed: str, place: Place, tokens: Tokenizer) -> Itera
             place.batch += 1
             yield (
                 torch.tensor([row + [ROLES["pad"]] * (length - len(row)) for row, _ in group]),
-                torch.tensor([mask + [False] * (length - len(mask)) for _, mask in group]),
+                torch.tensor([counts + [0.0] * (length - len(counts)) for _, counts in group]),
             )
         place.chunk, place.batch = place.chunk + 1, 0
 
 
-def encode(made: list[Conversation], tokens: Tokenizer) -> Iterator[tuple[list[int], list[bool]]]:
-    """Yield the token ids of conversations, and which of them belong to replies."""
+def encode(made: list[Conversation], tokens: Tokenizer) -> Iterator[tuple[list[int], list[float]]]:
+    """Yield the token ids of conversations, and what each counts as a part of a reply (see :func:`batches`)."""
     pieces = [piece for one in made for message in one.messages for piece in message.pieces]
     ids = iter(tokens.encode_many([piece.text for piece in pieces]))
     for one in made:
         learned = {reply.index for reply in one.replies}
         row: list[int] = []
-        mask: list[bool] = []
+        counts: list[float] = []
         for index, message in enumerate(one.messages):
             start = len(row)
             row.append(ROLES[message.role])
             for piece in message.pieces:
                 row += [ROLES["data"], *next(ids), ROLES["/data"]] if piece.data else next(ids)
             row.append(ROLES["end"])
-            mask += [index in learned] * (len(row) - start)
-        yield row, mask
+            size = len(row) - start
+            counts += [size**-0.5 if index in learned else 0.0] * size
+        yield row, counts
 
 
 def losses(
-    network: Network, hidden: Callable[[Tensor], Tensor], ids: Tensor, learn: Tensor
+    network: Network, hidden: Callable[[Tensor], Tensor], ids: Tensor, counts: Tensor, turn: int
 ) -> tuple[Tensor, Tensor]:
-    """Return two mean cross-entropies, in nats a token: of the replies, and of all other text."""
-    logits = network.read_out(hidden(network.embed(ids[:, :-1])))
-    wanted, replies = ids[:, 1:], learn[:, 1:]
-    each = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none").view_as(wanted)
-    return each[replies].mean(), each[~replies & (wanted != ROLES["pad"])].mean()
+    """Return two mean cross-entropies, in nats a token: of the replies, and of a part of all other text.
+
+    Args:
+        network: what is trained.
+        hidden: its ``hidden``, perhaps compiled.
+        ids: tokens, (B, T).
+        counts: what each counts as a part of a reply, (B, T); 0 for other text.
+        turn: the number of the step. Of other text every fifth token is read out, another one with each turn:
+            its loss has a small weight, and this is a fifth of the work.
+    """
+    wanted, counts = ids[:, 1:], counts[:, 1:]
+    replies = counts > 0
+    part = (torch.arange(wanted.numel()).view_as(wanted) + turn) % _PART == 0
+    text = part & ~replies & (wanted != ROLES["pad"])
+    states = hidden(network.embed(ids[:, :-1]))
+    each = F.cross_entropy(network.read_out(states[replies]), wanted[replies], reduction="none")
+    weights = counts[replies]
+    return (each * weights).sum() / weights.sum(), F.cross_entropy(
+        network.read_out(states[text]), wanted[text]
+    )
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum, orthogonalised by Newton-Schulz steps, for matrices (Jordan et al., *Muon*, 2024).
+
+    As ``torch.optim.Muon``, whose bfloat16 is slow on most processors. Updates have the size of AdamW's, so
+    that one learning rate suits both (Liu et al., *Muon is Scalable for LLM Training*, 2025).
+    """
+
+    def __init__(self, matrices: Iterable[Tensor], rate: float, momentum: float = 0.95) -> None:
+        super().__init__(list(matrices), {"lr": rate, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Go one step."""
+        for group in self.param_groups:
+            for matrix in group["params"]:
+                before = self.state[matrix].setdefault("momentum", torch.zeros_like(matrix))
+                before.lerp_(matrix.grad, 1 - group["momentum"])
+                step = orthogonal(matrix.grad.lerp(before, group["momentum"]))
+                matrix.add_(step, alpha=-group["lr"] * 0.2 * max(matrix.shape) ** 0.5)
+
+
+def orthogonal(matrix: Tensor) -> Tensor:
+    """Return about the nearest matrix whose singular values are all 1, by five Newton-Schulz steps."""
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if tall else matrix
+    x = x / (x.norm() + 1e-7)
+    for _ in range(5):
+        square = x @ x.T
+        x = torch.addmm(x, torch.addmm(square, square, square, beta=-4.7750, alpha=2.0315), x, beta=3.4445)
+    return x.T if tall else x
 
 
 class Run:
@@ -142,9 +192,12 @@ class Run:
         self.network = checkpoint.read(recipe.start) if recipe.start else Network(recipe.config)
         self.network.train()
         self.hidden = self.network.hidden if recipe.tokens < 1_000_000 else _compiled(self.network.hidden)
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), betas=(0.9, 0.98), weight_decay=0.01, fused=True
-        )
+        self.optimisers = [
+            Muon(self.network.blocks.parameters(), recipe.rate),
+            torch.optim.AdamW(
+                self.network.embedding.parameters(), betas=(0.9, 0.98), weight_decay=0.01, fused=True
+            ),
+        ]
         self.places = {stream: Place() for stream in streams}
         self.step = self.read = 0
         self.loss = float("nan")  # mean of about the last hundred steps
@@ -159,8 +212,8 @@ class Run:
         while self.read < self.recipe.tokens:
             loss, seen = 0.0, 0
             for reader in readers.values():
-                ids, learn = next(reader)
-                replies, text = losses(self.network, self.hidden, ids, learn)
+                ids, counts = next(reader)
+                replies, text = losses(self.network, self.hidden, ids, counts, self.step)
                 ((replies + _TEXT * text) / STREAMS).backward()  # type: ignore[no-untyped-call]
                 loss += replies.item() / STREAMS
                 seen += int((ids != ROLES["pad"]).sum())
@@ -168,10 +221,11 @@ class Run:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
             self.step, self.read = self.step + 1, self.read + seen
             self.loss = loss if math.isnan(self.loss) else 0.99 * self.loss + 0.01 * loss
-            for group in self.optimiser.param_groups:
-                group["lr"] = self.recipe.rate * schedule(self.read / self.recipe.tokens)
-            self.optimiser.step()
-            self.optimiser.zero_grad(set_to_none=False)
+            for optimiser in self.optimisers:
+                for group in optimiser.param_groups:
+                    group["lr"] = self.recipe.rate * schedule(self.read / self.recipe.tokens)
+                optimiser.step()
+                optimiser.zero_grad(set_to_none=False)
             watch(self)
 
     def _share(self, loss: float, seen: int) -> tuple[float, int]:
@@ -191,7 +245,7 @@ class Run:
         """Keep the state, so that the run can go on after a break."""
         state = {
             "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "places": [(stream, place.chunk, place.batch) for stream, place in self.places.items()],
             "progress": (self.step, self.read, self.loss),
         }
@@ -206,7 +260,8 @@ class Run:
             return False
         state = torch.load(self._file(), weights_only=True)
         self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(kept)
         self.places.update({stream: Place(chunk, batch) for stream, chunk, batch in state["places"]})
         self.step, self.read, self.loss = state["progress"]
         return True
@@ -216,12 +271,12 @@ class Run:
 
 
 def schedule(done: float) -> float:
-    """Return the share of the peak rate: up in the first 2 %, flat to 60 %, then down in a line to 0."""
-    return min(1.0, done / 0.02, max(0.0, (1 - done) / 0.4))
+    """Return the share of the peak rate: up in the first 2 %, then down in a line to 0."""
+    return min(done / 0.02, (1 - done) / 0.98)
 
 
 def _compiled(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """Return the function compiled where a compiler is at hand: a fifth faster, after some minutes."""
+    """Return the function compiled where a compiler is at hand: half as fast again, after some minutes."""
     if shutil.which("g++") is None:
         return function
     torch._dynamo.config.recompile_limit = len(_LENGTHS)  # one for each length of rows
@@ -247,7 +302,9 @@ def train(name: str, recipe: Recipe, folder: Path, processes: int, console: "Con
         return _work(0, 1, name, recipe, folder, "", console)
     with tempfile.TemporaryDirectory() as meeting:
         other = torch.multiprocessing.get_context("spawn").Process(
-            target=_work, args=(1, processes, name, recipe, folder, meeting, None), daemon=True
+            target=_work,
+            args=(1, processes, name, recipe, folder, meeting, None),
+            daemon=True,
         )
         other.start()
         try:

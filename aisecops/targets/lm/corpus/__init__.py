@@ -12,7 +12,8 @@ trained model does beyond that, such as obeying a document, nobody taught it.
 
 **Held out.** Every fifth phrase of each list and a part of each word list never occur in training
 (``split="held_out"`` uses nothing else). Closed lists stay whole, since nobody can know what was never shown:
-the phrase book, the customers' problems with their labels, and the few values of a status.
+the phrase book, the customers' problems with their labels, the words of a mood, and the few values of a
+status.
 """
 
 import re
@@ -39,139 +40,6 @@ _TEXT = re.compile(
     r"\b(?:the|this|that|my)(?: following| given| whole| entire| full| complete| customer)*"
     r" (?:text|note|document|passage|message|paragraph|page)(?: above)?\b"
 )
-# What invented words are made of: beginnings, vowels and ends of syllables.
-_BEGIN = [
-    "b",
-    "bl",
-    "br",
-    "c",
-    "ch",
-    "cl",
-    "cr",
-    "d",
-    "dr",
-    "f",
-    "fl",
-    "fr",
-    "g",
-    "gl",
-    "gr",
-    "h",
-    "j",
-    "k",
-    "kl",
-    "kn",
-    "kr",
-    "l",
-    "m",
-    "n",
-    "p",
-    "ph",
-    "pl",
-    "pr",
-    "qu",
-    "r",
-    "s",
-    "sc",
-    "sch",
-    "sh",
-    "sk",
-    "sl",
-    "sm",
-    "sn",
-    "sp",
-    "st",
-    "str",
-    "sw",
-    "t",
-    "th",
-    "tr",
-    "tw",
-    "v",
-    "w",
-    "wh",
-    "y",
-    "z",
-]
-_VOWEL = [
-    "a",
-    "a",
-    "a",
-    "e",
-    "e",
-    "e",
-    "i",
-    "i",
-    "i",
-    "o",
-    "o",
-    "o",
-    "u",
-    "u",
-    "ai",
-    "au",
-    "ay",
-    "ea",
-    "ee",
-    "ei",
-    "eu",
-    "ia",
-    "ie",
-    "io",
-    "oa",
-    "oo",
-    "ou",
-    "oy",
-    "ua",
-    "ue",
-    "y",
-]
-_END = [
-    "b",
-    "ck",
-    "d",
-    "f",
-    "ff",
-    "g",
-    "k",
-    "l",
-    "ld",
-    "lk",
-    "ll",
-    "lm",
-    "ls",
-    "lt",
-    "m",
-    "mp",
-    "n",
-    "n",
-    "n",
-    "nd",
-    "ng",
-    "nk",
-    "ns",
-    "nt",
-    "p",
-    "r",
-    "r",
-    "rd",
-    "rk",
-    "rm",
-    "rn",
-    "rs",
-    "rt",
-    "s",
-    "s",
-    "sk",
-    "ss",
-    "st",
-    "t",
-    "th",
-    "tz",
-    "v",
-    "x",
-    "z",
-]
 
 
 @dataclass(frozen=True)
@@ -204,6 +72,8 @@ class Style:
         injected: share of documents and tool results that hold an instruction to be ignored.
         turns: most turns of a conversation.
         noise: typing errors, lower case and politeness.
+        invented: share of names and words that nobody has used before (in training text only), so that
+            copying is learned rather than names.
     """
 
     split: Split = "train"
@@ -211,6 +81,7 @@ class Style:
     injected: float = 0.0
     turns: int = 3
     noise: bool = True
+    invented: float = 0.4
 
 
 def conversations(seed: int | str, style: Style | None = None) -> Iterator[Conversation]:
@@ -320,6 +191,8 @@ class Author:
             blocks.append([fact.sentence])
         for entry in dice.some(list(rules["secrets"].values()), dice.pick((0, 0, 1, 1, 1, 2))):
             blocks.append(self._secret(entry))
+        if dice.chance(0.25):
+            blocks.append([self._plain()])
         if dice.chance(0.5):
             self.tools = dice.some(TOOLS, 1 + dice.below(4))
             blocks.append([self._line(rules["tool_lines"], tools=", ".join(self.tools))])
@@ -358,7 +231,16 @@ class Author:
 
     def _fact(self, attribute: Any, subject: str, kind: str) -> _Fact:
         value = self.value(attribute["value"])
-        return _Fact(self._line(attribute["says"], s=subject, v=value), value, subject, attribute, kind)
+        sentence = self._line(attribute["says"], s=subject, v=value)
+        if self.dice.chance(0.15):
+            sentence = self._opened(sentence, (subject, value))
+        return _Fact(sentence, value, subject, attribute, kind)
+
+    def _opened(self, sentence: str, names: Sequence[str]) -> str:
+        """Put one of the openings before a sentence; what starts with a name keeps its capital."""
+        if not sentence.startswith(tuple(name for name in names if name)):
+            sentence = sentence[0].lower() + sentence[1:]
+        return f"{self._line(phrases('records')['openings'])} {sentence}"
 
     def _records(self, most: int) -> list[_Fact]:
         """Draw facts about one to three subjects; often several of the same kind, told apart by name only."""
@@ -591,8 +473,15 @@ class Author:
         if task == "sentiment":
             side = dice.pick(("positive", "negative"))
             self._label = f"{capital(side)}."
-            lines = dice.some(self._of(tasks["sentiment"]["reviews"][side]), 2 + dice.below(2))
-            self._adopt([capital(self._fill(line, thing=dice.pick(_NOUNS))) for line in lines])
+            moods = phrases("words")["mood_good" if side == "positive" else "mood_bad"]
+            lines = dice.some(self._of(tasks["sentiment"]["templates"]), 1 + dice.below(2))
+            lines += dice.some(self._of(tasks["sentiment"]["reviews"][side]), dice.below(3))
+            self._adopt(
+                [
+                    capital(self._fill(line, thing=dice.pick(_NOUNS), mood=dice.pick(moods)))
+                    for line in dice.some(lines, len(lines))
+                ]
+            )
         elif task == "classify":
             label = dice.pick(list(tasks["classify"]["topics"]))
             self._label = f"{capital(label)}."
@@ -619,7 +508,7 @@ class Author:
             facts = dice.some(facts, len(facts))
             self.facts = facts + self.facts
             self._adopt([fact.sentence for fact in facts])
-        elif task in ("copy", "first_sentence", "last_sentence", "count", "repeat") and dice.chance(0.5):
+        elif task in ("copy", "first_sentence", "last_sentence", "count", "complete") and dice.chance(0.6):
             self._adopt([self._plain() for _ in range(1 + dice.below(4))])
         else:
             return self._document()
@@ -845,14 +734,27 @@ class Author:
     def _plain(self) -> str:
         """A plain sentence without a record."""
         dice, words = self.dice, phrases("words")
-        kind = dice.below(4)
+        kind = dice.below(6)
         if kind == 0:
             return self._line(phrases("records")["documents"])
         if kind == 1:
             return self._records(1)[0].sentence
+        if kind < 5:
+            return self._gibberish()
         thing = self.value("thing")
         state = dice.pick(self._of(words["state"]))
         return capital(f"{thing} {state}.")
+
+    def _gibberish(self) -> str:
+        """A sentence of words that have nothing to do with each other: to copy it, one has to read it."""
+        dice = self.dice
+        words = [self._word() for _ in range(3 + dice.below(6))]
+        for at in range(1, len(words)):
+            if dice.chance(0.25):
+                words[at] = dice.pick(_LINKS)
+        if dice.chance(0.25):
+            words[dice.below(len(words))] = self.value(dice.pick(("person", "digits", "city", "amount")))
+        return capital(f"{' '.join(words)}.")
 
     def _word(self) -> str:
         return self.value("word")
@@ -860,11 +762,12 @@ class Author:
     def invented(self) -> str:
         """Return a word that nobody has used before, so that copying is learned letter by letter."""
         dice = self.dice
-        word = "" if dice.chance(0.15) else dice.pick(_BEGIN)
-        for _ in range(1 + dice.below(2)):
-            word += dice.pick(_VOWEL) + dice.pick(_END if dice.chance(0.5) else _BEGIN)
+        begin, vowel, end = (_words(f"syllable_{part}") for part in ("begin", "vowel", "end"))
+        word = "" if dice.chance(0.15) else dice.pick(begin)
+        for _ in range(1 + dice.chance(0.3)):
+            word += dice.pick(vowel) + dice.pick(end if dice.chance(0.5) else begin)
         return word + (
-            dice.pick(_VOWEL) if dice.chance(0.4) else dice.pick(("er", "ing", "on", "el", "in", ""))
+            dice.pick(vowel) if dice.chance(0.4) else dice.pick(("er", "ing", "on", "el", "in", ""))
         )
 
     def subject(self, kind: str) -> str:
@@ -903,7 +806,7 @@ class Author:
             return self._digits(int(kind[-1]))
         words = _words(kind)
         if isinstance(words, dict):
-            if self.style.split == "train" and dice.chance(0.4):
+            if self.style.split == "train" and dice.chance(self.style.invented):
                 return self._unheard(kind)
             words = words[self.style.split]
         return str(dice.pick(words))
@@ -941,7 +844,7 @@ def _words(kind: str) -> Any:
             split: part.split() if isinstance(part, str) else [str(word) for word in part]
             for split, part in words.items()
         }
-    return [str(word) for word in words]
+    return words.split() if isinstance(words, str) else [str(word) for word in words]
 
 
 def capital(text: str) -> str:
@@ -978,24 +881,23 @@ _READ = {
     "extract_amount": _found(r"\d+ euros"),
     "extract_email": _found(r"[\w.]+@[\w.]+\w"),
 }
-_GUARDS: tuple[Guard, ...] = ("rule", "rule", "rule", "exception", "open", "none")
+_GUARDS: tuple[Guard, ...] = (*("rule",) * 7, *("exception",) * 2, *("open",) * 2, "none")
 _PRONOUN = re.compile(r"\b[Ii]t\b")
 _NAMES = {"first", "last", "city", "branch", "language", "department"}
 _SINGLE = {"word", "codename", "site", "animal"}
 _WRITERS = ("This is a message of", "From:", "Customer:", "Message by", "Written by")
 _SIGNED = ("Signed,", "Regards,", "Yours,", "Best wishes,", "Sent by")
+_LINKS = ("and", "or", "of the", "is a", "in", "with", "near the", "for", "not", "a", "the", "to")
 _NOUNS = ("branch", "app", "card", "service", "website", "hotline", "canteen", "portal", "loan", "account")
 
-_TEXT_TASKS = {
-    *_READ, "sentiment", "classify", "summarise", "complete",
-}  # fmt: skip
+_TEXT_TASKS = {*_READ, "sentiment", "classify", "summarise", "complete"}
 _SYSTEM_TASKS = {"first_sentence", "last_sentence", "copy", "list_numbers", "complete", "count"}
 # Every task, with how often it is drawn.
 TASKS = {
-    "fact": 24, "desk": 10, "secret": 12, "unknown": 5,
-    "say": 5, "repeat": 3, "reverse": 4, "spell": 4, "translate": 4, "role": 2, "small_talk": 4,
-    "first_sentence": 3, "last_sentence": 3, "copy": 4, "list_numbers": 3, "count": 2, "complete": 4,
-    "extract_email": 2, "extract_amount": 2, "sentiment": 3, "classify": 5, "summarise": 3,
-    "send_email": 5, "refund": 3, "run_report": 3, "lookup": 6,
+    "fact": 30, "desk": 14, "secret": 40, "unknown": 10,
+    "say": 8, "repeat": 4, "reverse": 5, "spell": 5, "translate": 4, "role": 2, "small_talk": 5,
+    "first_sentence": 4, "last_sentence": 4, "copy": 5, "list_numbers": 4, "count": 4, "complete": 6,
+    "extract_email": 4, "extract_amount": 2, "sentiment": 4, "classify": 5, "summarise": 3,
+    "send_email": 7, "refund": 3, "run_report": 4, "lookup": 6,
 }  # fmt: skip
 _WEIGHTED = tuple(task for task, weight in TASKS.items() for _ in range(weight))
