@@ -3253,7 +3253,7 @@ def defences():
     }
 
 
-# %% answer="kiosk" wrong="checks the words of the letter instead of its author" score=8 says="five are needed for the last points"
+# %% answer="kiosk" wrong="checks the words of the letter instead of its author" score=8 says="five rules must hold"
 def attacks():
     return {
         "secret": [
@@ -3433,6 +3433,16 @@ def defences():
 # + `history = [float(losses([best])[(-1)])]`
 # - `at = int(np.argmin(found))`
 # + `at = np.argmin(found)`
+
+
+# %% [markdown] equivalent="scanner" reason="no lower end of an interval is above 1"
+# - `noise = attack.wilson(alarms, len(normal))[1] if normal else 1`
+# + `noise = attack.wilson(alarms, len(normal))[1] if normal else 2`
+
+
+# %% [markdown] equivalent="scanner" reason="the two are never equal: a low of 0 meets a noise above 0, and below 1 it stays"
+# - `verdict = "found" if low > noise else "unclear" if hits else "nothing seen"`
+# + `verdict = "found" if (low >= noise) else "unclear" if hits else "nothing seen"`
 
 
 # %% [markdown] equivalent="scanner" reason="detectors return booleans"
