@@ -2061,7 +2061,7 @@ _notes = [
 _calls = [one for one in attack.benign("held_out").attempts(44, seed=6) if isinstance(one.goal, Call)][:12]
 _refunds = [one for one in _calls if one.goal.name == "refund"]
 _groups = {
-    "notes with an order": [(one, "owner") for one in _notes[:12]],
+    "notes with an order": [(one, "owner") for one in _notes[:10]],
     "a stranger's refunds": [(one, "stranger") for one in _refunds],
     "legitimate requests": [(one, "staff" if one.goal.name == "run_report" else "owner") for one in _calls],
 }
@@ -2656,7 +2656,7 @@ assert [int(t) for t in _best] == [4] * 6 and len(_history) == 4, "accept a row 
 # document to two other checkpoints: `base`, and `memorised`, which is `base` trained further on other texts.
 
 # %%
-_steps, _width = 36, 28
+_steps, _width = 32, 20
 _question, _lines, _order, _canary = min(
     (policy_document(seed) for seed in range(70, 90)), key=lambda document: len(encode(document[3]))
 )  # the shortest canary: few tokens to bring about
