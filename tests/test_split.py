@@ -5,8 +5,10 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+import coverage
 import nbformat
 import numpy  # noqa: F401  (imported once, before anything forks)
 import pandas  # noqa: F401
@@ -261,6 +263,27 @@ def test_calls_share_the_time_of_their_cell_and_the_rest_is_graded(call: str) ->
     )
     assert "ran longer than 3 s and was interrupted" in shown["check"][0]["traceback"][0]
     assert shown["other"][0]["text"] == "fine\n"
+
+
+def test_a_time_limit_waits_until_coverage_is_through() -> None:
+    """Interrupted amid its work, coverage would keep its lock, and the next one to trace would hang."""
+    spin = "import time\nend = time.monotonic() + 0.1\nwhile time.monotonic() < end:\n    pass\nthrough.append(1)"
+    place = str(Path(coverage.__file__).with_name("collector.py"))
+    through: list[int] = []
+
+    def run() -> None:
+        exec(compile(spin, place, "exec"), {"through": through})
+        while True:
+            pass
+
+    with pytest.raises(split.TimeIsUp), split.time_limit(0.02):
+        run()
+    assert through
+
+
+def test_a_course_in_a_folder_named_coverage_has_time_limits() -> None:
+    with pytest.raises(split.TimeIsUp), split.time_limit(0.02):
+        exec(compile("while True:\n    pass", "/home/me/coverage/month.py", "exec"))
 
 
 def test_an_answer_that_cannot_be_interrupted_is_ended() -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +46,6 @@ class Times:
 USUAL = Times()
 MOST_SHOWN = 30_000_000  # characters of all outputs of learners' cells
 _CONVERSATION = (peer.__file__, codec.__file__)
-_MEASURING = f"{os.sep}coverage{os.sep}"  # it runs Python amid ours, and holds a lock there
 _SOON_S = 0.01
 
 
@@ -79,7 +79,7 @@ def time_limit(seconds: float, spent: float = 0) -> Iterator[None]:
     def stop(_: int, frame: FrameType | None) -> None:
         why = f"it ran longer than {seconds:g} s and was interrupted"
         place = frame.f_code.co_filename if frame is not None else ""
-        if _MEASURING in place:
+        if _is_coverage(place):
             signal.setitimer(signal.ITIMER_REAL, _SOON_S)
             return
         if place in _CONVERSATION:
@@ -98,6 +98,12 @@ def time_limit(seconds: float, spent: float = 0) -> Iterator[None]:
         _overdue.clear()
         if left:
             signal.setitimer(signal.ITIMER_REAL, max(0.001, left - (time.monotonic() - started)))
+
+
+def _is_coverage(file: str) -> bool:
+    """Tell whether a file is coverage's, which runs Python amid ours and holds a lock there."""
+    coverage = sys.modules.get("coverage")
+    return coverage is not None and file.startswith(os.path.dirname(str(coverage.__file__)) + os.sep)
 
 
 class Remote:
