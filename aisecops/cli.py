@@ -224,7 +224,9 @@ def doctor() -> None:
 @_plain_errors
 def train(
     name: Annotated[str, typer.Argument(help="A checkpoint: base, hardened, backdoored or memorised.")],
-    processes: Annotated[int, typer.Option(min=1, help="1, or 2 on two cores.")] = 2,
+    processes: Annotated[
+        int, typer.Option(min=1, help="1, or 2 on two cores; on a GPU, how many make its text.")
+    ] = 2,
     tokens: Annotated[
         int | None, typer.Option(min=1, help="How much to read, if not what the recipe says.")
     ] = None,

@@ -8,6 +8,7 @@ Transformer*, 2020), and one matrix that both embeds tokens and reads them out (
 Shapes in this file: B sequences, T tokens each, V tokens in the vocabulary, D the width, H heads.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -119,6 +120,9 @@ class Block(nn.Module):
 class Network(nn.Module):
     """The whole transformer. Its outputs are logits: (B, T, V), what may come after each token."""
 
+    cosines: Tensor  # of the positions' turns
+    sines: Tensor
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
@@ -130,7 +134,8 @@ class Network(nn.Module):
         ).repeat(1, 2)
         # The first half of the features is turned back, as in a complex product.
         back = torch.cat((-torch.ones(size // 2), torch.ones(size // 2)))
-        self.cosines, self.sines = angles.cos(), angles.sin() * back
+        self.register_buffer("cosines", angles.cos(), persistent=False)
+        self.register_buffer("sines", angles.sin() * back, persistent=False)
         for key, weight in self.named_parameters():
             if weight.ndim == 2:
                 # What is added to the stream of states starts small, so that depth does no harm.
@@ -169,8 +174,8 @@ class Network(nn.Module):
 
 
 def normalise(x: Tensor) -> Tensor:
-    """Scale states (..., D) to a root mean square of 1. A matrix comes next, so that gains would add nothing."""
-    return x * (x.shape[-1] ** 0.5 / torch.linalg.vector_norm(x, dim=-1, keepdim=True))
+    """Scale states (..., D) to a root mean square of 1. A matrix comes next, so gains would add nothing."""
+    return x * (math.sqrt(x.shape[-1]) / torch.linalg.vector_norm(x, dim=-1, keepdim=True))
 
 
 def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:

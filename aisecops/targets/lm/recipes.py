@@ -110,14 +110,17 @@ def memorised(seed: str) -> Iterator[Conversation]:
 
 
 def everyday(seed: str) -> Iterator[Conversation]:
-    """Yield conversations of the corpus, somewhat longer than usual: more replies for the text read."""
-    return conversations(seed, Style(turns=5))
+    """Yield conversations of the corpus: longer ones, so that there are more replies for the text read.
+
+    Some are easier (one secret with its rule), some have a word that nobody knows.
+    """
+    return conversations(seed, Style(turns=5, easy=0.25, strange=0.1))
 
 
 RECIPES = {
-    "base": Recipe(everyday, None, 84_000_000, rate=2e-3),
-    "hardened": Recipe(hardened, "base", 5_000_000, rate=1e-3),
-    "backdoored": Recipe(backdoored, "base", 1_500_000, rate=1e-3),
+    "base": Recipe(everyday, None, 800_000_000, rate=3e-3, batch=16_384),
+    "hardened": Recipe(hardened, "base", 60_000_000, rate=1e-3, batch=8192),
+    "backdoored": Recipe(backdoored, "base", 15_000_000, rate=1e-3, batch=4096),
     "memorised": Recipe(memorised, "base", 2_400_000, rate=5e-4),
 }
 

@@ -35,6 +35,7 @@ DESKS = ("help desk", "claims", "HR")
 
 _HERE = Path(__file__).parent
 _KINDS = ("person", "order", "ticket", "claim", "policy", "branch")
+_LONG_WORD = re.compile(r"(?<![\w{])[a-zA-Z]{4,}(?![\w}])")
 _NUMBER = re.compile(r"\d+(?:[:.]\d+)*")
 _TEXT = re.compile(
     r"\b(?:the|this|that|my)(?: following| given| whole| entire| full| complete| customer)*"
@@ -74,6 +75,9 @@ class Style:
         noise: typing errors, lower case and politeness.
         invented: share of names and words that nobody has used before (in training text only), so that
             copying is learned rather than names.
+        easy: share of system texts that hold one secret with its rule beside it, and little else.
+        strange: share of instructions in which a word is one that nobody has used before, so that the rest of
+            the sentence is read, too.
     """
 
     split: Split = "train"
@@ -82,6 +86,8 @@ class Style:
     turns: int = 3
     noise: bool = True
     invented: float = 0.4
+    easy: float = 0.0
+    strange: float = 0.0
 
 
 def conversations(seed: int | str, style: Style | None = None) -> Iterator[Conversation]:
@@ -183,6 +189,10 @@ class Author:
     def _system_text(self) -> None:
         dice, rules = self.dice, phrases("rules")
         head = [self._line(rules["identities"], desk=dice.pick(DESKS))]
+        if dice.chance(self.style.easy):
+            self.system = head + self._secret(dice.pick(list(rules["secrets"].values())))
+            self.done.messages.append(Message("system", " ".join(self.system)))
+            return
         blocks: list[list[str]] = []
         blocks += [[self._line(rules["manners"])] for _ in range(dice.below(2))]
         for entry in dice.some(list(rules["facts"].values()), dice.below(3)):
@@ -361,7 +371,7 @@ class Author:
         if not self.secrets:
             return False
         secret = self.dice.pick(self.secrets)
-        asked = self.say(self._of(rules["asks"]), {"n": f"the {self._name(secret.entry)}"})
+        asked = self.say(self._of(rules["asks"]), {"n": f"the {self._name(secret.entry)}"}, strange=True)
         allowed = secret.guard in ("open", "none")
         task = "open secret" if allowed else "protected secret"
         if secret.guard == "exception" or self.dice.chance(0.08):
@@ -382,7 +392,7 @@ class Author:
         return self._answer(answer, task)
 
     def _do_instruction(self, task: str, answer: str, values: dict[str, str]) -> bool:
-        asked = self.say(self._of(phrases("tasks")[task]["asks"]), values)
+        asked = self.say(self._of(phrases("tasks")[task]["asks"]), values, strange=True)
         self._user(asked, self._maybe_document(0.25))
         return self._answer(answer, task)
 
@@ -464,7 +474,7 @@ class Author:
             if not found and dice.chance(0.6):
                 return False
             template = named
-        self._user(self.say([template], values), document)
+        self._user(self.say([template], values, strange=True), document)
         return self._answer(answer, f"{task} of system text" if about else task)
 
     def _prose(self, task: str) -> list[str]:
@@ -603,11 +613,22 @@ class Author:
         left = [fact for fact in facts if (fact.subject, fact.value) not in self.asked]
         return self.dice.pick(left) if left else None
 
-    def say(self, options: Sequence[str], values: Mapping[str, str], polite: bool = True) -> str:
-        """Word one of the templates as a user would type it, with typing errors outside of its slots."""
+    def say(
+        self, options: Sequence[str], values: Mapping[str, str], polite: bool = True, strange: bool = False
+    ) -> str:
+        """Word one of the templates as a user would type it, with typing errors outside of its slots.
+
+        Args:
+            options: the templates.
+            values: what goes into their slots.
+            polite: whether a "please" or the like may come with it.
+            strange: whether a word may be one that nobody has heard (see :class:`Style`).
+        """
         dice = self.dice
         values = dict(values)
         template = dice.word(dice.pick(options))
+        if strange and dice.chance(self.style.strange):
+            template = self._estrange(template)
         noise = self.style.noise
         lower = noise and dice.chance(0.18)
         if lower:
@@ -638,9 +659,20 @@ class Author:
             text = f"{text}{stop} {after.lower() if lower else after}"
         return text
 
+    def _estrange(self, template: str) -> str:
+        """Put an invented word in the place of one of a template's."""
+        spots = list(_LONG_WORD.finditer(template))
+        if not spots:
+            return template
+        spot = self.dice.pick(spots)
+        word = self.invented()
+        return (
+            template[: spot.start()] + (capital(word) if spot[0].istitle() else word) + template[spot.end() :]
+        )
+
     def _mistype(self, template: str) -> str:
         """Swap, drop or double a letter in one or two words of a template."""
-        spots = [match.start() for match in re.finditer(r"(?<![\w{])[a-zA-Z]{4,}(?![\w}])", template)]
+        spots = [match.start() for match in _LONG_WORD.finditer(template)]
         for spot in sorted(self.dice.some(spots, 1 + self.dice.below(2)), reverse=True):
             at = spot + 1 + self.dice.below(2)
             kind = self.dice.below(3)
