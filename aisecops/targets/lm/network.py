@@ -175,7 +175,8 @@ class Network(nn.Module):
 
 def normalise(x: Tensor) -> Tensor:
     """Scale states (..., D) to a root mean square of 1. A matrix comes next, so gains would add nothing."""
-    return x * (math.sqrt(x.shape[-1]) / torch.linalg.vector_norm(x, dim=-1, keepdim=True))
+    scaled: Tensor = x * (math.sqrt(x.shape[-1]) / torch.linalg.vector_norm(x, dim=-1, keepdim=True))
+    return scaled
 
 
 def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
