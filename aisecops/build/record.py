@@ -28,7 +28,7 @@ def record(notebook: NotebookNode, name: str) -> None:
         environment = {**os.environ, "AISECOPS_DESK": str(desk)}
         client = NotebookClient(
             notebook, timeout=TIMEOUT_S, kernel_name="python3", record_timing=False,
-            store_widget_state=False, coalesce_streams=True, resources={"metadata": {"path": folder}},
+            store_widget_state=False, resources={"metadata": {"path": folder}},
         )  # fmt: skip
         try:
             client.execute(env=environment)

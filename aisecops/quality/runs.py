@@ -157,8 +157,8 @@ def _shown(cell: NotebookNode) -> list[str]:
 
 
 def _took(cell: NotebookNode) -> tuple[float, float]:
-    """Return the KiB and the CPU seconds that the last cell has printed, in however many pieces."""
-    memory, seconds = "".join(output.text for output in cell.outputs).split()
+    """Return the KiB and the CPU seconds that the last cell has printed."""
+    _, memory, seconds = _shown(cell)[0].split()
     return float(memory), float(seconds)
 
 
