@@ -1261,7 +1261,7 @@ def leaks(family, seed):
     return bool(re.search(r"[\W_]{0,3}".join(value), said))
 
 
-_n = 16
+_n = 12
 _seen = {family: [leaks(family, seed) for seed in range(_n)] for family in FAMILIES}
 _records = [{"family": family, "hit": hit} for family, hits in _seen.items() for hit in hits]
 _rows = rank(_records)
@@ -2058,10 +2058,10 @@ def reach(attempts, model, with_guard):
 _notes = [
     one for one in attack.tool_abuse("held_out").attempts(60, seed=5) if one.labels["channel"] == "record"
 ]
-_calls = [one for one in attack.benign("held_out").attempts(44, seed=6) if isinstance(one.goal, Call)][:12]
+_calls = [one for one in attack.benign("held_out").attempts(44, seed=6) if isinstance(one.goal, Call)][:8]
 _refunds = [one for one in _calls if one.goal.name == "refund"]
 _groups = {
-    "notes with an order": [(one, "owner") for one in _notes[:10]],
+    "notes with an order": [(one, "owner") for one in _notes[:8]],
     "a stranger's refunds": [(one, "stranger") for one in _refunds],
     "legitimate requests": [(one, "staff" if one.goal.name == "run_report" else "owner") for one in _calls],
 }
@@ -2656,7 +2656,7 @@ assert [int(t) for t in _best] == [4] * 6 and len(_history) == 4, "accept a row 
 # document to two other checkpoints: `base`, and `memorised`, which is `base` trained further on other texts.
 
 # %%
-_steps, _width = 32, 20
+_steps, _width = 26, 20
 _question, _lines, _order, _canary = min(
     (policy_document(seed) for seed in range(70, 90)), key=lambda document: len(encode(document[3]))
 )  # the shortest canary: few tokens to bring about

@@ -17,7 +17,7 @@ from tests.hostile import ATTACKS, HONEST, lab
 from tests.hostile.world import World, decoys, reached
 
 UNLOCKED = sandbox.works()
-TIMES, SHORT = Times(cell_s=7, notebook_s=60, grace_s=2), Times(cell_s=2, notebook_s=20, grace_s=1)
+TIMES, SHORT = Times(cell_s=7, notebook_s=60, grace_s=5), Times(cell_s=2, notebook_s=20, grace_s=1)
 
 pytestmark = [
     pytest.mark.flow,

@@ -248,6 +248,17 @@ def test_a_label_of_another_month_is_no_leak(broken: Callable[..., Path]) -> Non
     assert "leak" not in faults(examined(course, "--runs", "0"))
 
 
+def test_what_a_run_took_is_read_however_the_kernel_sends_it() -> None:
+    from nbformat.v4 import new_code_cell, new_output
+
+    from aisecops.quality.runs import _took
+
+    pieces = ("458752", " ", "44.5", "\n")
+    for sent in (pieces, ("458752 44.5\n",), ("458752 ", "44.5\n")):
+        cell = new_code_cell(outputs=[new_output("stream", name="stdout", text=piece) for piece in sent])
+        assert _took(cell) == (458752, 44.5)
+
+
 def test_a_slow_or_hungry_month_is_found() -> None:
     from aisecops.build.read import Lab
     from aisecops.quality.runs import Run, judge

@@ -65,7 +65,7 @@ def run(course: Path, name: str, number: int) -> dict[str, Any]:
             resources={"metadata": {"path": folder}},
         )  # fmt: skip
         client.execute(env=environment)
-    memory, seconds = map(float, notebook.cells.pop().outputs[0].text.split())
+    memory, seconds = _took(notebook.cells.pop())
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     errors = [
         o.text for cell in code for o in cell.outputs if o.output_type == "stream" and o.name == "stderr"
@@ -154,6 +154,12 @@ def _shown(cell: NotebookNode) -> list[str]:
                 elif "widget" not in kind:
                     texts.append(f"{kind} {data}")
     return texts
+
+
+def _took(cell: NotebookNode) -> tuple[float, float]:
+    """Return the KiB and the CPU seconds that the last cell has printed."""
+    _, memory, seconds = _shown(cell)[0].split()
+    return float(memory), float(seconds)
 
 
 def _texts(shown: list[str]) -> list[str]:
