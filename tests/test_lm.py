@@ -211,13 +211,13 @@ class TestInside:
 
 
 class TestCheckpoint:
-    def test_what_was_written_is_read(self, signing: Path, model: LanguageModel) -> None:
+    def test_what_was_written_is_read_to_half_precision(self, signing: Path, model: LanguageModel) -> None:
         checkpoint.write("first", model.network, signing)
         again = checkpoint.read("first", signing)
         for (_, a), (_, b) in zip(
             model.network.state_dict().items(), again.state_dict().items(), strict=True
         ):
-            assert torch.equal(a, b)
+            assert torch.equal(a.half().float(), b)
         assert again.config == model.network.config
         assert (signing / "first.safetensors").stat().st_size < 4_000_000
 
