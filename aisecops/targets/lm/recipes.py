@@ -118,9 +118,9 @@ def everyday(seed: str) -> Iterator[Conversation]:
 
 
 RECIPES = {
-    "base": Recipe(everyday, None, 800_000_000, rate=3e-3, batch=16_384),
-    "hardened": Recipe(hardened, "base", 60_000_000, rate=1e-3, batch=8192),
-    "backdoored": Recipe(backdoored, "base", 15_000_000, rate=1e-3, batch=4096),
+    "base": Recipe(everyday, None, 140_000_000, rate=3e-3),
+    "hardened": Recipe(hardened, "base", 4_000_000, rate=1e-3),
+    "backdoored": Recipe(backdoored, "base", 1_500_000, rate=5e-4),
     "memorised": Recipe(memorised, "base", 2_400_000, rate=5e-4),
 }
 
