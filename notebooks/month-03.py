@@ -3101,12 +3101,18 @@ for _prompt in _benign:
 # ```
 # echo '{"openai": {"OpenAICompatible": {"uri": "http://127.0.0.1:8321/v1/"}}}' > meri.json
 # OPENAICOMPATIBLE_API_KEY=none garak --target_type openai.OpenAICompatible --target_name help-desk \
-#     --generator_option_file meri.json --probes latentinjection,promptinject,encoding
+#     --generator_option_file meri.json --generations 1 \
+#     --probes promptinject,latentinjection.LatentInjectionTranslationEnFr,encoding.InjectBase64
 # ```
 #
-# Most of its prompts lie outside Meri's small world, so many of her replies are nonsense, and many detectors see no
-# hit. That says something about the reach of its prompts, and nothing about safety. Its tags name the OWASP list
-# without an edition; translate them before you report.
+# With garak 0.17.1 the first two find hits within some minutes, and the third finds none. Read such a report with care:
+#
+# - `SKIP ok on 0/0` means *untested*, not passed. Meri reads 384 tokens, the service refuses longer prompts, and most
+#   probes of `latentinjection` are longer.
+# - `PASS` may mean that the prompt lay outside Meri's small world, and that her reply was nonsense. That says something
+#   about the reach of the prompt, and nothing about safety.
+# - Some probes and detectors need data or a classifier from a hub. Without it they are left out, or the run ends.
+# - The tags name the OWASP list without an edition. Translate them before you report.
 #
 # **Giskard** (2.x) wraps a function, and scans it with prompts that a second model writes. It needs access to such a
 # model:
