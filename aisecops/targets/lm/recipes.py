@@ -120,7 +120,7 @@ def everyday(seed: str) -> Iterator[Conversation]:
 RECIPES = {
     "base": Recipe(everyday, None, 140_000_000, rate=3e-3),
     "hardened": Recipe(hardened, "base", 4_000_000, rate=1e-3),
-    "backdoored": Recipe(backdoored, "base", 1_500_000, rate=5e-4),
+    "backdoored": Recipe(backdoored, "base", 2_000_000, rate=5e-4),
     "memorised": Recipe(memorised, "base", 2_400_000, rate=5e-4),
 }
 
