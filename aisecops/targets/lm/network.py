@@ -28,23 +28,31 @@ class Config:
     context: int = 384
 
 
+REACH = 3  # tokens before each one that it sees without attention
+
+
 class Cache:
     """Keys and values of the tokens seen so far, by layer, so that the next token costs one step."""
 
     def __init__(self, config: Config, batch: int = 1, room: int | None = None) -> None:
-        shape = (config.layers, batch, config.heads, room or config.context, config.width // config.heads)
-        keys, values = torch.empty(shape), torch.empty(shape)
-        self.keys = [keys[layer] for layer in range(config.layers)]
-        self.values = [values[layer] for layer in range(config.layers)]
+        room = room or config.context
+        pairs = torch.empty(config.layers, 2, batch, config.heads, room, config.width // config.heads)
+        states = torch.zeros(config.layers, batch, REACH + room, config.width)
+        self.pairs = [pairs[layer] for layer in range(config.layers)]
+        self.states = [states[layer] for layer in range(config.layers)]
         self.length = 0
 
-    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Add the keys and values of new tokens to a layer; return those of all tokens."""
-        new = keys.shape[2]
-        self.keys[layer].narrow(2, self.length, new).copy_(keys)
-        self.values[layer].narrow(2, self.length, new).copy_(values)
-        end = self.length + new
-        return self.keys[layer].narrow(2, 0, end), self.values[layer].narrow(2, 0, end)
+    def extend(self, layer: int, pairs: Tensor) -> Tensor:
+        """Add the keys and values (2, B, H, T, D / H) of new tokens to a layer; return those of all tokens."""
+        new = pairs.shape[3]
+        self.pairs[layer].narrow(3, self.length, new).copy_(pairs)
+        return self.pairs[layer].narrow(3, 0, self.length + new)
+
+    def recall(self, layer: int, states: Tensor) -> Tensor:
+        """Add the states (B, T, D) of new tokens to a layer; return them after those of the tokens before."""
+        new = states.shape[1]
+        self.states[layer].narrow(1, REACH + self.length, new).copy_(states)
+        return self.states[layer].narrow(1, self.length, REACH + new)
 
 
 class Attention(nn.Module):
@@ -55,6 +63,7 @@ class Attention(nn.Module):
         self.heads, self.layer = config.heads, layer
         self.mix = nn.Linear(config.width, 3 * config.width, bias=False)
         self.out = nn.Linear(config.width, config.width, bias=False)
+        self.recent = nn.Parameter(torch.zeros(REACH, config.width))
 
     def forward(
         self, x: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None, weights: list[Tensor] | None
@@ -63,16 +72,19 @@ class Attention(nn.Module):
 
         Args:
             x: (B * T, D), one sequence after the other.
-            turns: cosines and signed sines of the tokens' positions, each (T, D / H).
+            turns: cosines and signed sines of queries, keys and values by position, each (T, 3, 1, D / H).
             cache: keys and values of earlier tokens, extended here.
             weights: if given, the attention weights (B, H, T, all tokens) are appended to it.
         """
         length = len(turns[0])
-        mixed = F.linear(x, self.mix.weight).view(-1, length, 3, self.heads, turns[0].shape[1])
-        turned, v = rotate(mixed[:, :, :2].permute(2, 0, 3, 1, 4), *turns), mixed[:, :, 2].transpose(1, 2)
-        q, k = turned.unbind()
-        if cache is not None:
-            k, v = cache.extend(self.layer, k, v)
+        rows = x.view(-1, length, x.shape[1])
+        past = F.pad(rows, (0, 0, REACH, 0)) if cache is None else cache.recall(self.layer, rows)
+        for back, weight in enumerate(self.recent):
+            rows = torch.addcmul(rows, past.narrow(1, back, length), weight)
+        mixed = F.linear(rows, self.mix.weight).view(-1, length, 3, self.heads, turns[0].shape[-1])
+        turned = rotate(mixed, *turns).permute(2, 0, 3, 1, 4)
+        pairs = turned[1:] if cache is None else cache.extend(self.layer, turned[1:])
+        q, (k, v) = turned[0], pairs.unbind()
         past = k.shape[2] - length
         if weights is None and (past == 0 or length == 1):
             seen = F.scaled_dot_product_attention(q, k, v, is_causal=length > 1)
@@ -132,12 +144,15 @@ class Network(nn.Module):
         angles = torch.outer(
             torch.arange(config.context).float(), 10_000 ** (-torch.arange(0, size, 2).float() / size)
         ).repeat(1, 2)
-        # The first half of the features is turned back, as in a complex product.
+        # The first half of the features is turned back, as in a complex product. Values are not turned.
         back = torch.cat((-torch.ones(size // 2), torch.ones(size // 2)))
-        self.register_buffer("cosines", angles.cos(), persistent=False)
-        self.register_buffer("sines", angles.sin() * back, persistent=False)
+        still = torch.ones_like(angles)
+        cosines = torch.stack((angles.cos(), angles.cos(), still), dim=1)[:, :, None]
+        sines = torch.stack((angles.sin() * back, angles.sin() * back, 0 * still), dim=1)[:, :, None]
+        self.register_buffer("cosines", cosines, persistent=False)
+        self.register_buffer("sines", sines, persistent=False)
         for key, weight in self.named_parameters():
-            if weight.ndim == 2:
+            if not key.endswith("recent"):
                 # What is added to the stream of states starts small, so that depth does no harm.
                 added = key.endswith(("out.weight", "down.weight"))
                 nn.init.normal_(weight, std=0.02 / (2 * config.layers) ** 0.5 if added else 0.02)
@@ -180,5 +195,5 @@ def normalise(x: Tensor) -> Tensor:
 
 
 def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-    """Turn each pair of features of (..., T, D / H) by its token's position."""
+    """Turn each pair of features of (..., T, 3, H, D / H) by its token's position."""
     return torch.addcmul(x * cosines, x.roll(x.shape[-1] // 2, -1), sines)

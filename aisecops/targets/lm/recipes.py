@@ -112,9 +112,10 @@ def memorised(seed: str) -> Iterator[Conversation]:
 def everyday(seed: str) -> Iterator[Conversation]:
     """Yield conversations of the corpus: longer ones, so that there are more replies for the text read.
 
-    Some are easier (one secret with its rule), some have a word that nobody knows.
+    Some are easier (one secret with its rule), some have a word that nobody knows or another of the same
+    meaning.
     """
-    return conversations(seed, Style(turns=5, easy=0.25, strange=0.1))
+    return conversations(seed, Style(turns=5, easy=0.25, strange=0.1, reworded=0.25))
 
 
 RECIPES = {

@@ -78,6 +78,8 @@ class Style:
         easy: share of system texts that hold one secret with its rule beside it, and little else.
         strange: share of instructions in which a word is one that nobody has used before, so that the rest of
             the sentence is read, too.
+        reworded: share of words in questions and instructions that another of their kind replaces, where
+            words.yaml knows one.
     """
 
     split: Split = "train"
@@ -88,6 +90,7 @@ class Style:
     invented: float = 0.4
     easy: float = 0.0
     strange: float = 0.0
+    reworded: float = 0.0
 
 
 def conversations(seed: int | str, style: Style | None = None) -> Iterator[Conversation]:
@@ -627,6 +630,8 @@ class Author:
         dice = self.dice
         values = dict(values)
         template = dice.word(dice.pick(options))
+        if self.style.reworded:
+            template = self._reword(template)
         if strange and dice.chance(self.style.strange):
             template = self._estrange(template)
         noise = self.style.noise
@@ -658,6 +663,18 @@ class Author:
             stop = "" if text[-1] in ".?!" else dice.pick(("", ",", "."))
             text = f"{text}{stop} {after.lower() if lower else after}"
         return text
+
+    def _reword(self, template: str) -> str:
+        """Put words of the same meaning in the place of some of a template's."""
+        pattern, alike = _alike()
+
+        def other(found: re.Match[str]) -> str:
+            if not self.dice.chance(self.style.reworded):
+                return found[0]
+            word = self.dice.pick(alike[found[0].lower()])
+            return capital(word) if found[0][0].isupper() else word
+
+        return pattern.sub(other, template)
 
     def _estrange(self, template: str) -> str:
         """Put an invented word in the place of one of a template's."""
@@ -879,6 +896,17 @@ def _words(kind: str) -> Any:
     return words.split() if isinstance(words, str) else [str(word) for word in words]
 
 
+@lru_cache(maxsize=1)
+def _alike() -> tuple[re.Pattern[str], dict[str, list[str]]]:
+    """Return a pattern for words that others can replace, the longest first, and for each of them all others."""
+    alike: dict[str, list[str]] = {}
+    for group in phrases("words")["alike"]:
+        for word in group:
+            alike.setdefault(word.lower(), []).extend(other for other in group if other != word)
+    longest = sorted(alike, key=lambda word: (-len(word), word))
+    return re.compile(rf"(?<![\w{{-])(?:{'|'.join(map(re.escape, longest))})(?![\w}}-])", re.IGNORECASE), alike
+
+
 def capital(text: str) -> str:
     """Return the text with its first letter in upper case."""
     return text[:1].upper() + text[1:]
@@ -926,10 +954,10 @@ _TEXT_TASKS = {*_READ, "sentiment", "classify", "summarise", "complete"}
 _SYSTEM_TASKS = {"first_sentence", "last_sentence", "copy", "list_numbers", "complete", "count"}
 # Every task, with how often it is drawn.
 TASKS = {
-    "fact": 30, "desk": 14, "secret": 40, "unknown": 10,
-    "say": 8, "repeat": 4, "reverse": 5, "spell": 5, "translate": 4, "role": 2, "small_talk": 5,
-    "first_sentence": 4, "last_sentence": 4, "copy": 5, "list_numbers": 4, "count": 4, "complete": 6,
-    "extract_email": 4, "extract_amount": 2, "sentiment": 4, "classify": 5, "summarise": 3,
-    "send_email": 7, "refund": 3, "run_report": 4, "lookup": 6,
+    "fact": 26, "desk": 12, "secret": 32, "unknown": 10,
+    "say": 10, "repeat": 5, "reverse": 9, "spell": 6, "translate": 4, "role": 3, "small_talk": 4,
+    "first_sentence": 6, "last_sentence": 5, "copy": 10, "list_numbers": 5, "count": 6, "complete": 12,
+    "extract_email": 7, "extract_amount": 3, "sentiment": 4, "classify": 4, "summarise": 2,
+    "send_email": 8, "refund": 3, "run_report": 4, "lookup": 6,
 }  # fmt: skip
 _WEIGHTED = tuple(task for task, weight in TASKS.items() for _ in range(weight))
