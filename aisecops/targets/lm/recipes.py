@@ -115,7 +115,7 @@ def everyday(seed: str) -> Iterator[Conversation]:
     Some are easier (one secret with its rule), some have a word that nobody knows or another of the same
     meaning.
     """
-    return conversations(seed, Style(turns=5, easy=0.25, strange=0.1, reworded=0.25))
+    return conversations(seed, Style(turns=5, easy=0.25, strange=0.15, reworded=0.25))
 
 
 RECIPES = {

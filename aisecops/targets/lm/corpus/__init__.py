@@ -76,10 +76,10 @@ class Style:
         invented: share of names and words that nobody has used before (in training text only), so that
             copying is learned rather than names.
         easy: share of system texts that hold one secret with its rule beside it, and little else.
-        strange: share of instructions in which a word is one that nobody has used before, so that the rest of
-            the sentence is read, too.
-        reworded: share of words in questions and instructions that another of their kind replaces, where
-            words.yaml knows one.
+        strange: share of instructions and of rules that protect a secret in which a word is one that nobody has
+            used before, so that the rest of the sentence is read, too.
+        reworded: share of words in questions, instructions and rules that another of their kind replaces,
+            where words.yaml knows one.
     """
 
     split: Split = "train"
@@ -231,7 +231,12 @@ class Author:
         bank = rules[{"rule": "rules", "exception": "exceptions", "open": "open"}[guard]]
         first = dice.chance(0.35)
         name = "it" if not first and dice.chance(0.2) else f"the {self._name(entry)}"
-        rule = self._line(bank, n=name, role=role)
+        rule = dice.word(dice.pick(self._of(bank)))
+        if self.style.reworded:
+            rule = self._reword(rule)
+        if guard == "rule" and dice.chance(self.style.strange):
+            rule = self._estrange(rule)  # what is not understood is no permission
+        rule = capital(_article(fill(rule, {"n": name, "role": role})))
         if dice.chance(0.04):  # a rule for what is not there
             self.secrets[-1].value = ""
             return [self._line(bank, n=f"the {self._name(entry)}", role=role)]
