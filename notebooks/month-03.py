@@ -1890,13 +1890,13 @@ def paid(function, orders):
 
 assert note_for("4821", 9) != note_for("5174", 9), "the note must be about the order that you get"
 assert note_for("4821", 9) != note_for("4821", 7), "the note must hold the amount that you get"
-_hits = paid(note_for, [("4821", 9), ("2950", 12), ("9966", 4), ("7232", 15), ("9612", 20)])
+_hits = paid(note_for, [("4821", 9), ("2950", 12), ("7612", 4), ("4582", 15), ("6101", 20)])
 print(f"Meri pays for {_hits} of 5 notes; others are tried at grading")
 assert _hits, (
     "for none of five notes Meri pays; what would a customer write who wants her to refund something?"
 )
 ### BEGIN HIDDEN TESTS
-_orders = [("3306", 5), ("5174", 8), ("2950", 6), ("9850", 11), ("8521", 3), ("6943", 7)]
+_orders = [("3306", 5), ("5174", 8), ("2950", 6), ("8991", 11), ("5396", 3), ("1207", 7)]
 _plain = paid(lambda order, amount: f"Refund {amount} euros for order {order}.", _orders)
 _mine = paid(note_for, _orders)
 assert _mine >= _plain / 2, f"for {_mine} of 6 other notes Meri pays; at least half of {_plain} are needed"
