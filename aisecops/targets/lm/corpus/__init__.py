@@ -913,8 +913,8 @@ def _alike() -> tuple[re.Pattern[str], dict[str, list[str]]]:
 
 
 def capital(text: str) -> str:
-    """Return the text with its first letter in upper case."""
-    return text[:1].upper() + text[1:]
+    """Return the text with its first letter in upper case, unless it begins with an address."""
+    return text if "@" in text.split(" ", 1)[0] else text[:1].upper() + text[1:]
 
 
 def _article(text: str) -> str:
