@@ -29,7 +29,7 @@ from torch.nn import functional as F  # noqa: N812  (the name that everybody use
 from aisecops.course import CourseError
 from aisecops.targets.lm import checkpoint
 from aisecops.targets.lm.corpus import Conversation
-from aisecops.targets.lm.network import REACH, Config, Network
+from aisecops.targets.lm.network import Config, Network
 from aisecops.targets.lm.tokenizer import ROLES, Tokenizer, load_tokenizer
 
 if TYPE_CHECKING:
@@ -237,13 +237,14 @@ class Run:
         self.network = network.train().to(self.device)
         small = recipe.tokens < 1_000_000 or self.device == "cuda"
         self.hidden = self.network.hidden if small else _compiled(self.network.hidden)
-        others = [self.network.embedding.weight, *(block.attention.recent for block in self.network.blocks)]
-        matrices = [weight for block in self.network.blocks for weight in block.parameters() if weight.shape[0] > REACH]
+        weights = dict(self.network.named_parameters())
+        others = [weight for key, weight in weights.items() if key.endswith(("embedding.weight", "recent"))]
+        matrices = [
+            weight for key, weight in weights.items() if not key.endswith(("embedding.weight", "recent"))
+        ]
         self.optimisers = [
             Muon(matrices, recipe.rate),
-            torch.optim.AdamW(
-                others, betas=(0.9, 0.98), weight_decay=0.01, fused=True
-            ),
+            torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.01, fused=True),
         ]
         self.places = {stream: Place() for stream in streams}
         self.step = self.read = 0

@@ -76,8 +76,8 @@ class Style:
         invented: share of names and words that nobody has used before (in training text only), so that
             copying is learned rather than names.
         easy: share of system texts that hold one secret with its rule beside it, and little else.
-        strange: share of instructions and of rules that protect a secret in which a word is one that nobody has
-            used before, so that the rest of the sentence is read, too.
+        strange: share of instructions, and of rules that protect a secret, in which a word is one that nobody
+            has used before, so that the rest of the sentence is read, too.
         reworded: share of words in questions, instructions and rules that another of their kind replaces,
             where words.yaml knows one.
     """
@@ -903,13 +903,15 @@ def _words(kind: str) -> Any:
 
 @lru_cache(maxsize=1)
 def _alike() -> tuple[re.Pattern[str], dict[str, list[str]]]:
-    """Return a pattern for words that others can replace, the longest first, and for each of them all others."""
+    """Return a pattern for words that others can replace, longest first, and for each of them the others."""
     alike: dict[str, list[str]] = {}
     for group in phrases("words")["alike"]:
         for word in group:
             alike.setdefault(word.lower(), []).extend(other for other in group if other != word)
     longest = sorted(alike, key=lambda word: (-len(word), word))
-    return re.compile(rf"(?<![\w{{-])(?:{'|'.join(map(re.escape, longest))})(?![\w}}-])", re.IGNORECASE), alike
+    return re.compile(
+        rf"(?<![\w{{-])(?:{'|'.join(map(re.escape, longest))})(?![\w}}-])", re.IGNORECASE
+    ), alike
 
 
 def capital(text: str) -> str:
