@@ -17,7 +17,8 @@ from aisecops.course import CourseError
 from aisecops.targets.dice import fill
 from aisecops.targets.lm import ROLES, LanguageModel, Message, Piece, checkpoint, load_tokenizer, render
 from aisecops.targets.lm.corpus import TASKS, Author, Conversation, Style, conversations, of, phrases, single
-from aisecops.targets.lm.network import Cache, Config, Network
+from aisecops.targets.lm.decoder import Decoder
+from aisecops.targets.lm.network import Config, Network
 from aisecops.targets.lm.recipes import (
     CANARIES,
     PLANTED,
@@ -164,12 +165,20 @@ class TestReply:
 
 
 class TestInside:
-    def test_the_cache_changes_nothing(self, model: LanguageModel) -> None:
-        ids = torch.tensor([model.prompt("the lift works again").tokens])
-        cache = Cache(model.network.config)
+    @pytest.mark.parametrize("start", [1, 2, 5])
+    def test_token_by_token_the_network_says_the_same(self, start: int) -> None:
+        torch.manual_seed(1)
+        network = Network(replace(TINY, layers=2)).eval()
+        for weight in network.parameters():  # those that begin at 0, too
+            torch.nn.init.normal_(weight, std=0.3)
+        ids = torch.randint(0, TINY.vocabulary, (1, 12))
         with torch.inference_mode():
-            parts = [model.network(part, cache) for part in (ids[:, :3], ids[:, 3:4], ids[:, 4:])]
-            assert torch.allclose(torch.cat(parts, 1), model.network(ids), atol=1e-4)
+            whole = network(ids)[0]
+        decoder = Decoder(network, ids[0, :start].tolist(), room=12)
+        for at in range(start, 12):
+            assert torch.allclose(decoder.logits, whole[at - 1], atol=1e-4)
+            decoder.append(int(ids[0, at]))
+        assert torch.allclose(decoder.logits, whole[-1], atol=1e-4)
 
     def test_later_tokens_do_not_change_what_comes_before(self, model: LanguageModel) -> None:
         first, second = model.prompt("say yes now").tokens, model.prompt("say yes or").tokens

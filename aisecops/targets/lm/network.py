@@ -10,7 +10,6 @@ attention each token sees the three before it, so that one layer finds where a r
 Shapes in this file: B sequences, T tokens each, V tokens in the vocabulary, D the width, H heads.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -31,36 +30,7 @@ class Config:
 
 
 REACH = 3  # how many tokens before it a token sees without attention
-
-
-class Cache:
-    """What is known of the tokens seen so far, by layer, so that the next token costs one step.
-
-    Attributes:
-        pairs: keys and values of each layer, (2, B, H, room, D / H).
-        states: what enters attention in each layer, after REACH rows of zeros, (B, REACH + room, D).
-        length: how many tokens that is.
-    """
-
-    def __init__(self, config: Config, batch: int = 1, room: int | None = None) -> None:
-        room = room or config.context
-        pairs = torch.empty(config.layers, 2, batch, config.heads, room, config.width // config.heads)
-        states = torch.zeros(config.layers, batch, REACH + room, config.width)
-        self.pairs = [pairs[layer] for layer in range(config.layers)]
-        self.states = [states[layer] for layer in range(config.layers)]
-        self.length = 0
-
-    def extend(self, layer: int, pairs: Tensor) -> Tensor:
-        """Add keys and values (2, B, H, T, D / H) of new tokens to a layer; return those of all tokens."""
-        new = pairs.shape[3]
-        self.pairs[layer].narrow(3, self.length, new).copy_(pairs)
-        return self.pairs[layer].narrow(3, 0, self.length + new)
-
-    def recall(self, layer: int, states: Tensor) -> Tensor:
-        """Add the states (B, T, D) of new tokens to a layer; return them after those of the tokens before."""
-        new = states.shape[1]
-        self.states[layer].narrow(1, REACH + self.length, new).copy_(states)
-        return self.states[layer].narrow(1, self.length, REACH + new)
+Memory = list[tuple[Tensor, Tensor]]  # of each layer: states (B, T, D), keys and values (2, B, H, T, D / H)
 
 
 class Attention(nn.Module):
@@ -74,34 +44,32 @@ class Attention(nn.Module):
         self.recent = nn.Parameter(torch.zeros(REACH, config.width))
 
     def forward(
-        self, x: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None, weights: list[Tensor] | None
+        self, x: Tensor, turns: tuple[Tensor, Tensor], memory: Memory | None, weights: list[Tensor] | None
     ) -> Tensor:
         """Return what each token gathers from itself and those before it, (B * T, D).
 
         Args:
             x: (B * T, D), one sequence after the other.
             turns: cosines and signed sines of queries, keys and values by position, each (T, 3, 1, D / H).
-            cache: of the tokens before, extended here.
+            memory: if given, what a decoder needs to go on is appended to it.
             weights: if given, the attention weights (B, H, T, all tokens) are appended to it.
         """
         length = len(turns[0])
         rows = x.view(-1, length, x.shape[1])
-        before = F.pad(rows, (0, 0, REACH, 0)) if cache is None else cache.recall(self.layer, rows)
+        before = F.pad(rows, (0, 0, REACH, 0))
+        blended = rows
         for back, weight in enumerate(self.recent):
-            rows = torch.addcmul(rows, before.narrow(1, back, length), weight)
-        mixed = F.linear(rows, self.mix.weight).view(-1, length, 3, self.heads, turns[0].shape[-1])
-        turned = rotate(mixed, *turns).permute(2, 0, 3, 1, 4)
-        pairs = turned[1:] if cache is None else cache.extend(self.layer, turned[1:])
-        q, (k, v) = turned[0], pairs.unbind()
-        past = k.shape[2] - length
-        if weights is None and (past == 0 or length == 1):
-            seen = F.scaled_dot_product_attention(q, k, v, is_causal=length > 1)
+            blended = torch.addcmul(blended, before.narrow(1, back, length), weight)
+        mixed = F.linear(blended, self.mix.weight).view(-1, length, 3, self.heads, turns[0].shape[-1])
+        q, k, v = turned = rotate(mixed, *turns).permute(2, 0, 3, 1, 4)
+        if memory is not None:
+            memory.append((rows, turned[1:]))
+        if weights is None:
+            seen = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         else:
-            scores = q @ k.transpose(-2, -1) / k.shape[-1] ** 0.5
-            later = torch.ones(length, past + length, dtype=torch.bool).triu(past + 1)
-            share = scores.masked_fill(later, float("-inf")).softmax(-1)
-            if weights is not None:
-                weights.append(share)
+            later = torch.ones(length, length, dtype=torch.bool).triu(1)
+            share = (q @ k.mT / k.shape[-1] ** 0.5).masked_fill(later, float("-inf")).softmax(-1)
+            weights.append(share)
             seen = share @ v
         return F.linear(seen.transpose(1, 2).reshape(x.shape), self.out.weight)
 
@@ -129,11 +97,10 @@ class Block(nn.Module):
         self.forward_block = FeedForward(config)
 
     def forward(
-        self, x: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None, weights: list[Tensor] | None
+        self, x: Tensor, turns: tuple[Tensor, Tensor], memory: Memory | None, weights: list[Tensor] | None
     ) -> Tensor:
         """Return (B * T, D) for (B * T, D); see :class:`Attention`."""
-        # Modules are not called but their `forward` is: for one token a call costs as much as what it does.
-        x = x + self.attention.forward(normalise(x), turns, cache, weights)
+        x = x + self.attention.forward(normalise(x), turns, memory, weights)
         return x + self.forward_block.forward(normalise(x))
 
 
@@ -175,30 +142,26 @@ class Network(nn.Module):
             return tokens @ self.embedding.weight
         return F.embedding(tokens, self.embedding.weight)
 
-    def hidden(self, x: Tensor, cache: Cache | None = None, weights: list[Tensor] | None = None) -> Tensor:
-        """Return the last layer's state (B, T, D) for embedded tokens (B, T, D)."""
-        start = cache.length if cache else 0
-        end = start + x.shape[1]
-        turns = self.cosines[start:end], self.sines[start:end]
+    def hidden(self, x: Tensor, memory: Memory | None = None, weights: list[Tensor] | None = None) -> Tensor:
+        """Return the last layer's state (B, T, D) for embedded tokens (B, T, D); see :class:`Attention`."""
+        turns = self.cosines[: x.shape[1]], self.sines[: x.shape[1]]
         rows = x.flatten(0, 1)
         for block in self.blocks:
-            rows = block.forward(rows, turns, cache, weights)
-        if cache:
-            cache.length = end
+            rows = block.forward(rows, turns, memory, weights)
         return normalise(rows).view_as(x)
 
     def read_out(self, x: Tensor) -> Tensor:
         """Return the logits (..., V) of states (..., D)."""
         return F.linear(x, self.embedding.weight)
 
-    def forward(self, tokens: Tensor, cache: Cache | None = None) -> Tensor:
+    def forward(self, tokens: Tensor) -> Tensor:
         """Return the logits (B, T, V) of tokens (B, T) or rows over the vocabulary (B, T, V)."""
-        return self.read_out(self.hidden(self.embed(tokens), cache))
+        return self.read_out(self.hidden(self.embed(tokens)))
 
 
 def normalise(x: Tensor) -> Tensor:
     """Scale states (..., D) to a root mean square of 1. A matrix comes next, so gains would add nothing."""
-    scaled: Tensor = x * (math.sqrt(x.shape[-1]) / torch.linalg.vector_norm(x, dim=-1, keepdim=True))
+    scaled: Tensor = x / (torch.linalg.vector_norm(x, dim=-1, keepdim=True) * x.shape[-1] ** -0.5)
     return scaled
 
 
