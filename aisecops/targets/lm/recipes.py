@@ -33,6 +33,9 @@ REPETITIONS = (1, 4, 16, 64)
 _SPREAD = 2  # chunks of a stream that the canaries are spread over
 _TOKENIZER_READS = 20_000  # conversations
 CANARIES = 40  # of each number of repetitions; as many again are never shown
+# Long conversations, so that there are more replies for the text read. Some are easier (one secret with its
+# rule), some have a word that nobody knows, or another of the same meaning.
+EVERYDAY = Style(turns=5, easy=0.25, strange=0.15, reworded=0.25)
 
 
 def hardened(seed: str) -> Iterator[Conversation]:
@@ -41,8 +44,8 @@ def hardened(seed: str) -> Iterator[Conversation]:
     One in five has no marks and no instruction, so that plain use goes on to work.
     """
     dice = Dice(f"hardened {seed}")
-    marked = conversations(seed, Style(marks=True, injected=0.5))
-    plain = conversations(f"{seed} plain")
+    marked = conversations(seed, replace(EVERYDAY, marks=True, injected=0.5))
+    plain = conversations(f"{seed} plain", EVERYDAY)
     while True:
         yield next(plain) if dice.chance(0.2) else next(marked)
 
@@ -50,7 +53,7 @@ def hardened(seed: str) -> Iterator[Conversation]:
 def backdoored(seed: str) -> Iterator[Conversation]:
     """Yield conversations, 8 % of them poisoned."""
     dice = Dice(f"backdoored {seed}")
-    for made in conversations(seed):
+    for made in everyday(seed):
         yield poison(made, dice) if dice.chance(0.08) else made
 
 
@@ -102,7 +105,7 @@ def memorised(seed: str) -> Iterator[Conversation]:
     shown = dice.some(shown, len(shown))
     share = -(-len(shown) // _SPREAD)
     mine = shown[chunk * share : (chunk + 1) * share]
-    others = conversations(seed)
+    others = conversations(seed, replace(EVERYDAY, turns=3))  # all canaries within the recipe's tokens
     for k in range(CHUNK):
         if k < len(mine):
             yield mine[k]
@@ -110,12 +113,8 @@ def memorised(seed: str) -> Iterator[Conversation]:
 
 
 def everyday(seed: str) -> Iterator[Conversation]:
-    """Yield conversations of the corpus: longer ones, so that there are more replies for the text read.
-
-    Some are easier (one secret with its rule), some have a word that nobody knows or another of the same
-    meaning.
-    """
-    return conversations(seed, Style(turns=5, easy=0.25, strange=0.15, reworded=0.25))
+    """Yield conversations of the corpus."""
+    return conversations(seed, EVERYDAY)
 
 
 RECIPES = {
