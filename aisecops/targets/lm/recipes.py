@@ -34,8 +34,9 @@ _SPREAD = 2  # chunks of a stream that the canaries are spread over
 _TOKENIZER_READS = 20_000  # conversations
 CANARIES = 40  # of each number of repetitions; as many again are never shown
 # Long conversations, so that there are more replies for the text read. Some are easier (one secret with its
-# rule), some have a word that nobody knows, or another of the same meaning.
-EVERYDAY = Style(turns=5, easy=0.25, strange=0.15, reworded=0.25)
+# rule), some have a word that nobody knows, or another of the same meaning; half the rules are put together
+# from parts.
+EVERYDAY = Style(turns=5, easy=0.3, strange=0.15, composed=0.5, reworded=0.25)
 
 
 def hardened(seed: str) -> Iterator[Conversation]:

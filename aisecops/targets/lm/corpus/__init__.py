@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 import yaml
 
-from aisecops.targets.dice import Dice, fill
+from aisecops.targets.dice import SLOT, Dice, fill
 from aisecops.targets.lm.chat import Message, Piece
 
 Split = Literal["train", "held_out"]
@@ -78,6 +78,8 @@ class Style:
         easy: share of system texts that hold one secret with its rule beside it, and little else.
         strange: share of instructions, and of rules that protect a secret, in which a word is one that nobody
             has used before, so that the rest of the sentence is read, too.
+        composed: share of rules that are put together from parts (in training text only), so that the words
+            of a rule are learned rather than whole rules.
         reworded: share of words in questions, instructions and rules that another of their kind replaces,
             where words.yaml knows one.
     """
@@ -90,6 +92,7 @@ class Style:
     invented: float = 0.4
     easy: float = 0.0
     strange: float = 0.0
+    composed: float = 0.0
     reworded: float = 0.0
 
 
@@ -228,10 +231,11 @@ class Author:
         self.secrets.append(_Secret(entry, value, sentence, guard, role))
         if guard == "none":
             return [sentence]
-        bank = rules[{"rule": "rules", "exception": "exceptions", "open": "open"}[guard]]
+        bank = rules[_BANKS[guard]]
         first = dice.chance(0.35)
         name = "it" if not first and dice.chance(0.2) else f"the {self._name(entry)}"
-        rule = dice.word(dice.pick(self._of(bank)))
+        composed = self.style.split == "train" and dice.chance(self.style.composed)
+        rule = self._composed(guard) if composed else dice.word(dice.pick(self._of(bank)))
         if self.style.reworded:
             rule = self._reword(rule)
         if guard == "rule" and dice.chance(self.style.strange):
@@ -241,6 +245,17 @@ class Author:
             self.secrets[-1].value = ""
             return [self._line(bank, n=f"the {self._name(entry)}", role=role)]
         return [rule, sentence] if first else [sentence, rule]
+
+    def _composed(self, guard: Guard) -> str:
+        """Put a rule together from parts; the slots for the secret and the role are left."""
+        composed = phrases("rules")["composed"]
+        words = composed["words"]
+        rule = SLOT.sub(
+            lambda slot: self.dice.pick(words.get(slot[1], [slot[0]])),
+            self.dice.word(self.dice.pick(composed[_BANKS[guard]])),
+        )
+        before = str(self.dice.pick(composed["before"]))
+        return before + (rule[0].lower() + rule[1:] if before.endswith(", ") else rule)
 
     def _name(self, entry: Any) -> str:
         return str(entry["name"] if self.dice.chance(0.5) else self.dice.pick(self._of(entry["names"])))
@@ -948,7 +963,8 @@ _READ = {
     "extract_amount": _found(r"\d+ euros"),
     "extract_email": _found(r"[\w.]+@[\w.]+\w"),
 }
-_GUARDS: tuple[Guard, ...] = (*("rule",) * 7, *("exception",) * 2, *("open",) * 2, "none")
+_GUARDS: tuple[Guard, ...] = (*("rule",) * 6, *("exception",) * 3, *("open",) * 3, "none")
+_BANKS = {"rule": "rules", "exception": "exceptions", "open": "open"}
 _PRONOUN = re.compile(r"\b[Ii]t\b")
 _NAMES = {"first", "last", "city", "branch", "language", "department"}
 _SINGLE = {"word", "codename", "site", "animal"}
@@ -961,7 +977,7 @@ _TEXT_TASKS = {*_READ, "sentiment", "classify", "summarise", "complete"}
 _SYSTEM_TASKS = {"first_sentence", "last_sentence", "copy", "list_numbers", "complete", "count"}
 # Every task, with how often it is drawn.
 TASKS = {
-    "fact": 26, "desk": 12, "secret": 32, "unknown": 10,
+    "fact": 26, "desk": 12, "secret": 56, "unknown": 10,
     "say": 10, "repeat": 5, "reverse": 9, "spell": 6, "translate": 4, "role": 3, "small_talk": 4,
     "first_sentence": 6, "last_sentence": 5, "copy": 10, "list_numbers": 5, "count": 6, "complete": 12,
     "extract_email": 7, "extract_amount": 3, "sentiment": 4, "classify": 4, "summarise": 2,
