@@ -413,6 +413,14 @@ def test_a_message_that_can_never_fit_is_refused_and_forgotten():
     assert desk.ask("Hello.").text == "Ok."
 
 
+def test_results_that_fill_the_context_end_the_turn_and_not_the_conversation():
+    model = Scripted('call:lookup(record="order 4821")', "Ok.")
+    desk = Assistant("You are Meri.", model, tools={"lookup": lambda record: "word " * 600})
+    assert desk.ask("What is the status of order 4821?").text == REFUSAL
+    assert "limit" in kinds(desk.log)
+    assert desk.ask("Hello.").text == "Ok."
+
+
 @CALM
 @given(st.lists(WILD, min_size=1, max_size=3), st.lists(WILD, min_size=4, max_size=4))
 def test_no_text_of_user_or_model_breaks_the_application(messages, said):

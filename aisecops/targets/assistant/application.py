@@ -135,7 +135,16 @@ class Assistant:
         self.history.append(Message("user", tuple(pieces)))
         replies: list[Said] = []
         while True:
-            start -= self._make_room(start)
+            gone = self._make_room(start)
+            if gone is None:
+                if not replies:
+                    raise CourseError(
+                        f"the message needs more than the {self.model.context} tokens that the model reads, "
+                        "its reply included; write a shorter one"
+                    )
+                self.log.add("limit", "application", "calls and their results fill the context")
+                return self._answer(REFUSAL, replies)
+            start -= gone
             messages = [Message("system", self.system), *self.history]
             self.log.add("prompt", "application", "".join(message.text for message in messages), messages)
             replies.append(said := self._model.reply(messages, self.max_tokens, self.temperature, self.seed))
@@ -210,11 +219,11 @@ class Assistant:
         self.log.add("result", source, result, call=call)
         return [Piece(result, source, self.mark_data)]
 
-    def _make_room(self, start: int) -> int:
+    def _make_room(self, start: int) -> int | None:
         """Drop what the model has no room for; return how many messages before the current turn are gone.
 
         Oldest turns go first, then the least relevant documents of the current turn, which begins at
-        ``start`` in the history.
+        ``start`` in the history. None if there is no room even so.
         """
         gone = 0
         while not self._room():
@@ -226,10 +235,7 @@ class Assistant:
             question = self.history[0]
             last = next((p for p in reversed(question.pieces) if p.source.startswith("document")), None)
             if last is None:
-                raise CourseError(
-                    f"the message needs more than the {self.model.context} tokens that the model reads, its "
-                    "reply included; write a shorter one"
-                )
+                return None
             self.log.add("dropped", last.source, last.text)
             self.history[0] = Message("user", tuple(piece for piece in question.pieces if piece != last))
         return gone
