@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,21 @@ def test_the_doctor_says_what_is_missing_and_how_to_get_it(course: Path) -> None
     assert packages.remedy
     assert findings["Python"].ok
     assert all(finding.remedy or finding.ok for finding in findings.values())
+
+
+def test_the_doctor_misses_pytorch_too(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (course / "requirements.lock").write_text("", encoding="utf-8")
+    packages = {finding.what: finding for finding in examine()}["locked packages"]
+    assert packages.ok, packages.detail
+
+    def without_torch(name: str) -> str:
+        if name == "torch":
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr("aisecops.doctor.version", without_torch)
+    packages = {finding.what: finding for finding in examine()}["locked packages"]
+    assert packages.detail.startswith("torch missing, locked ")
 
 
 def test_a_missing_lock_is_one_sentence(course: Path) -> None:
