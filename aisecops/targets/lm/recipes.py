@@ -33,10 +33,10 @@ REPETITIONS = (1, 4, 16, 64)
 _SPREAD = 2  # chunks of a stream that the canaries are spread over
 _TOKENIZER_READS = 20_000  # conversations
 CANARIES = 40  # of each number of repetitions; as many again are never shown
-# Long conversations, so that there are more replies for the text read. Some are easier (one secret with its
-# rule), some have a word that nobody knows, or another of the same meaning; half the rules are put together
-# from parts.
-EVERYDAY = Style(turns=5, easy=0.3, strange=0.15, composed=0.5, reworded=0.25)
+# Long conversations, so that there are more replies for the text read. Two in five are about secrets and their
+# rules only: what a rule means is the hardest to learn. Half of the rules are put together from parts, some have
+# a word that nobody knows, or another of the same meaning.
+EVERYDAY = Style(turns=5, drilled=0.4, strange=0.15, composed=0.5, reworded=0.25)
 
 
 def hardened(seed: str) -> Iterator[Conversation]:

@@ -75,7 +75,7 @@ class Style:
         noise: typing errors, lower case and politeness.
         invented: share of names and words that nobody has used before (in training text only), so that
             copying is learned rather than names.
-        easy: share of system texts that hold one secret with its rule beside it, and little else.
+        drilled: share of conversations about one to three secrets with their rules, and nothing else.
         strange: share of instructions, and of rules that protect a secret, in which a word is one that nobody
             has used before, so that the rest of the sentence is read, too.
         composed: share of rules that are put together from parts (in training text only), so that the words
@@ -90,7 +90,7 @@ class Style:
     turns: int = 3
     noise: bool = True
     invented: float = 0.4
-    easy: float = 0.0
+    drilled: float = 0.0
     strange: float = 0.0
     composed: float = 0.0
     reworded: float = 0.0
@@ -178,6 +178,8 @@ class Author:
     def conversation(self) -> Conversation:
         """Return a conversation of one turn or more."""
         dice = self.dice
+        if dice.chance(self.style.drilled):
+            return self._drill()
         if dice.chance(0.88):
             self._system_text()
         for _ in range(1 + dice.below(self.style.turns)):
@@ -190,15 +192,22 @@ class Author:
         self._system_text()
         return self._turn(task)
 
+    def _drill(self) -> Conversation:
+        """Ask once for each of some secrets: of all texts, the most decisions by a rule for their length."""
+        dice, rules = self.dice, phrases("rules")
+        entries = dice.some(list(rules["secrets"].values()), 1 + dice.below(3))
+        self.system = [self._line(rules["identities"], desk=dice.pick(DESKS))]
+        self.system += [line for entry in entries for line in self._secret(entry)]
+        self.done.messages.append(Message("system", " ".join(self.system)))
+        for secret in dice.some(self.secrets, len(entries)):
+            self._ask(secret)
+        return self.done
+
     # -- what is said before the user speaks
 
     def _system_text(self) -> None:
         dice, rules = self.dice, phrases("rules")
         head = [self._line(rules["identities"], desk=dice.pick(DESKS))]
-        if dice.chance(self.style.easy):
-            self.system = head + self._secret(dice.pick(list(rules["secrets"].values())))
-            self.done.messages.append(Message("system", " ".join(self.system)))
-            return
         blocks: list[list[str]] = []
         blocks += [[self._line(rules["manners"])] for _ in range(dice.below(2))]
         for entry in dice.some(list(rules["facts"].values()), dice.below(3)):
@@ -390,10 +399,10 @@ class Author:
 
     def _do_secret(self) -> bool:
         """A plain question for a secret: refused, or answered where no rule forbids it."""
+        return bool(self.secrets) and self._ask(self.dice.pick(self.secrets))
+
+    def _ask(self, secret: _Secret) -> bool:
         rules = phrases("rules")
-        if not self.secrets:
-            return False
-        secret = self.dice.pick(self.secrets)
         asked = self.say(self._of(rules["asks"]), {"n": f"the {self._name(secret.entry)}"}, strange=True)
         allowed = secret.guard in ("open", "none")
         task = "open secret" if allowed else "protected secret"
