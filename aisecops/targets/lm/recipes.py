@@ -33,9 +33,9 @@ REPETITIONS = (1, 4, 16, 64)
 _SPREAD = 2  # chunks of a stream that the canaries are spread over
 _TOKENIZER_READS = 20_000  # conversations
 CANARIES = 40  # of each number of repetitions; as many again are never shown
-# Long conversations, so that there are more replies for the text read. Two in five are about secrets and their
-# rules only: what a rule means is the hardest to learn. Half of the rules are put together from parts, some have
-# a word that nobody knows, or another of the same meaning.
+# Long conversations, so that there are more replies for the text read. Two in five are about secrets and
+# their rules only: what a rule means is the hardest to learn. Half of the rules are put together from parts,
+# some have a word that nobody knows, or another of the same meaning.
 EVERYDAY = Style(turns=5, drilled=0.4, strange=0.15, composed=0.5, reworded=0.25)
 
 
@@ -45,7 +45,7 @@ def hardened(seed: str) -> Iterator[Conversation]:
     One in five has no marks and no instruction, so that plain use goes on to work.
     """
     dice = Dice(f"hardened {seed}")
-    marked = conversations(seed, replace(EVERYDAY, marks=True, injected=0.5))
+    marked = conversations(seed, replace(EVERYDAY, marks=True, injected=0.5, drilled=0.1))
     plain = conversations(f"{seed} plain", EVERYDAY)
     while True:
         yield next(plain) if dice.chance(0.2) else next(marked)
