@@ -358,6 +358,25 @@ class TestCorpus:
                     said = made.messages[reply.index].text
                     assert said == "None." or not guard.search(said) or "password" not in said
 
+    def test_composed_rules_are_whole_and_for_training_only(self) -> None:
+        style = Style(noise=False, composed=1.0)
+        for made in islice(single("secret", 6, style), 200):
+            assert not set("{[|") & set(made.messages[0].text)
+        held = replace(style, split="held_out")
+        assert [read(made) for made in islice(single("secret", 6, held), 50)] == [
+            read(made) for made in islice(single("secret", 6, replace(held, composed=0.0)), 50)
+        ]
+
+    def test_a_drill_asks_once_for_each_secret(self) -> None:
+        for made in islice(conversations(8, Style(drilled=1.0)), 200):
+            assert {reply.task for reply in made.replies} <= {
+                "protected secret",
+                "open secret",
+                "authority",
+                "unknown",
+            }
+            assert 1 <= len(made.replies) <= 3
+
     def test_answers_are_in_the_conversation(self) -> None:
         for made in islice(single("fact", 1, Style(noise=False)), 100):
             answer = made.messages[-1].text
