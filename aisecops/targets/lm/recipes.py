@@ -36,7 +36,7 @@ CANARIES = 40  # of each number of repetitions; as many again are never shown
 # Long conversations, so that there are more replies for the text read. Two in five are about secrets and
 # their rules only: what a rule means is the hardest to learn. Half of the rules are put together from parts,
 # some have a word that nobody knows, or another of the same meaning.
-EVERYDAY = Style(turns=5, drilled=0.4, strange=0.15, composed=0.5, reworded=0.25)
+EVERYDAY = Style(turns=5, drilled=0.4, strange=0.2, composed=0.5, reworded=0.25)
 
 
 def hardened(seed: str) -> Iterator[Conversation]:

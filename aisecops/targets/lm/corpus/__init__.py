@@ -77,7 +77,7 @@ class Style:
             copying is learned rather than names.
         drilled: share of conversations about one to three secrets with their rules, and nothing else.
         strange: share of instructions, and of rules that protect a secret, in which a word is one that nobody
-            has used before, so that the rest of the sentence is read, too.
+            has used before, so that the rest of the sentence is read, too. As many rules are nonsense.
         composed: share of rules that are put together from parts (in training text only), so that the words
             of a rule are learned rather than whole rules.
         reworded: share of words in questions, instructions and rules that another of their kind replaces,
@@ -247,8 +247,8 @@ class Author:
         rule = self._composed(guard) if composed else dice.word(dice.pick(self._of(bank)))
         if self.style.reworded:
             rule = self._reword(rule)
-        if guard == "rule" and dice.chance(self.style.strange):
-            rule = self._estrange(rule)  # what is not understood is no permission
+        if guard == "rule" and dice.chance(2 * self.style.strange):  # not understood is no permission
+            rule = self._estrange(rule) if dice.chance(0.5) else self._nonsense()
         rule = capital(_article(fill(rule, {"n": name, "role": role})))
         if dice.chance(0.04):  # a rule for what is not there
             self.secrets[-1].value = ""
@@ -716,6 +716,13 @@ class Author:
             template[: spot.start()] + (capital(word) if spot[0].istitle() else word) + template[spot.end() :]
         )
 
+    def _nonsense(self) -> str:
+        """Return a sentence about {n} whose words have nothing to do with each other."""
+        dice = self.dice
+        words = [dice.pick(_LINKS) if dice.chance(0.4) else self._word() for _ in range(2 + dice.below(5))]
+        words.insert(dice.below(len(words) + 1), "{n}")
+        return f"{' '.join(words)}."
+
     def _mistype(self, template: str) -> str:
         """Swap, drop or double a letter in one or two words of a template."""
         spots = [match.start() for match in _LONG_WORD.finditer(template)]
@@ -972,7 +979,7 @@ _READ = {
     "extract_amount": _found(r"\d+ euros"),
     "extract_email": _found(r"[\w.]+@[\w.]+\w"),
 }
-_GUARDS: tuple[Guard, ...] = (*("rule",) * 6, *("exception",) * 3, *("open",) * 3, "none")
+_GUARDS: tuple[Guard, ...] = (*("rule",) * 7, *("exception",) * 2, *("open",) * 3, "none")
 _BANKS = {"rule": "rules", "exception": "exceptions", "open": "open"}
 _PRONOUN = re.compile(r"\b[Ii]t\b")
 _NAMES = {"first", "last", "city", "branch", "language", "department"}
