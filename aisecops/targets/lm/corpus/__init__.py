@@ -979,7 +979,7 @@ _READ = {
     "extract_amount": _found(r"\d+ euros"),
     "extract_email": _found(r"[\w.]+@[\w.]+\w"),
 }
-_GUARDS: tuple[Guard, ...] = (*("rule",) * 7, *("exception",) * 2, *("open",) * 3, "none")
+_GUARDS: tuple[Guard, ...] = (*("rule",) * 12, *("exception",) * 2, *("open",) * 2, "none")
 _BANKS = {"rule": "rules", "exception": "exceptions", "open": "open"}
 _PRONOUN = re.compile(r"\b[Ii]t\b")
 _NAMES = {"first", "last", "city", "branch", "language", "department"}
