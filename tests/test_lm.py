@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -488,6 +489,19 @@ class TestTraining:
         both = train("tiny", recipe, tmp_path / "b", 2, console)
         for a, b in zip(alone.parameters(), both.parameters(), strict=True):
             assert torch.allclose(a, b, atol=1e-3)
+
+    def test_processes_broken_off_between_two_saves_agree_again(self, tmp_path: Path) -> None:
+        console = Console(quiet=True)
+        recipe = replace(quick(30_000), source=small_talk)
+        for tokens in (10_000, 20_000):
+            train("tiny", replace(recipe, tokens=tokens), tmp_path, 2, console)
+            if tokens == 10_000:
+                shutil.copy(tmp_path / "tiny-1.pt", tmp_path / "older.pt")
+        shutil.copy(tmp_path / "older.pt", tmp_path / "tiny-1.pt")
+        train("tiny", recipe, tmp_path, 2, console)
+        first, second = (torch.load(tmp_path / f"tiny-{k}.pt", weights_only=True) for k in (0, 1))
+        assert first["progress"] == second["progress"]
+        assert all(torch.equal(first["network"][key], second["network"][key]) for key in first["network"])
 
     def test_batches_go_on_where_they_were(self) -> None:
         place = Place()

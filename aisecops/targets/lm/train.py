@@ -17,7 +17,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -293,15 +293,10 @@ class Run:
 
     def save(self) -> None:
         """Keep the state, so that the run can go on after a break."""
-        state = {
-            "network": self.network.state_dict(),
-            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
-            "places": [(stream, place.chunk, place.batch) for stream, place in self.places.items()],
-            "progress": (self.step, self.read, self.loss),
-        }
+        places = [(stream, place.chunk, place.batch) for stream, place in self.places.items()]
         file = self._file()
         file.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(state, file.with_suffix(".new"))
+        torch.save({**self._state(), "places": places}, file.with_suffix(".new"))
         file.with_suffix(".new").replace(file)
 
     def resume(self) -> bool:
@@ -309,12 +304,28 @@ class Run:
         if not self._file().exists():
             return False
         state = torch.load(self._file(), weights_only=True, map_location=self.device)
+        self._take(state)
+        self.places.update({stream: Place(chunk, batch) for stream, chunk, batch in state["places"]})
+        return True
+
+    def agree(self) -> None:
+        """Take over what the first process has; a break may come after only one kept its state."""
+        states = [self._state()]
+        dist.broadcast_object_list(states, src=0)
+        self._take(states[0])
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "network": self.network.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "progress": (self.step, self.read, self.loss),
+        }
+
+    def _take(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
         for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(kept)
-        self.places.update({stream: Place(chunk, batch) for stream, chunk, batch in state["places"]})
         self.step, self.read, self.loss = state["progress"]
-        return True
 
     def _file(self) -> Path:
         return self.folder / f"{self.name}-{'-'.join(map(str, self.places))}.pt"
@@ -392,6 +403,8 @@ def _work(
     run = Run(name, recipe, folder, list(range(rank, STREAMS, processes)), makers)
     if run.resume() and console:
         console.print(f"going on at {run.read:,} of {recipe.tokens:,} tokens")
+    if processes > 1:
+        run.agree()
     began, before = time.monotonic(), run.read
     with Progress(console=console, disable=console is None) as progress:
         bar = progress.add_task(name, total=recipe.tokens, completed=run.read)
