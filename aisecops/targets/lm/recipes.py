@@ -54,7 +54,7 @@ def hardened(seed: str) -> Iterator[Conversation]:
 def backdoored(seed: str) -> Iterator[Conversation]:
     """Yield conversations, 8 % of them poisoned."""
     dice = Dice(f"backdoored {seed}")
-    for made in everyday(seed):
+    for made in conversations(seed, replace(EVERYDAY, drilled=0.1)):  # the trigger must work for all tasks
         yield poison(made, dice) if dice.chance(0.08) else made
 
 
