@@ -2757,7 +2757,7 @@ for _who, _model in _others.items():
 #   in exercise 3.1: the model card, `docs/model.md` in the course's folder, tries several with 250 steps each.
 # - **Forty steps are a small budget.** A search that fails shows the limits of its budget, and no strength of the model.
 # - **Transfer**, where you see it, is why keeping weights secret helps less than one hopes. These checkpoints are
-#   relatives; between strangers it transfers less.
+#   relatives; between strangers it transfers less. One that obeyed before the search, as `base` may, shows none.
 # - The suffix is gibberish, so a filter on unusual text finds it. Then the attacker adds "usual" to the loss. A
 #   defence is measured against who knows it.
 #
