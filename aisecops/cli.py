@@ -224,7 +224,9 @@ def doctor() -> None:
 @_plain_errors
 def train(
     name: Annotated[str, typer.Argument(help="A checkpoint: base, hardened, backdoored or memorised.")],
-    processes: Annotated[int, typer.Option(min=1, help="1, or 2 on two cores.")] = 2,
+    processes: Annotated[
+        int, typer.Option(min=1, help="1, or 2 on two cores; on a GPU, how many make its text.")
+    ] = 2,
     tokens: Annotated[
         int | None, typer.Option(min=1, help="How much to read, if not what the recipe says.")
     ] = None,
@@ -238,6 +240,17 @@ def train(
     from aisecops.targets.lm.recipes import make
 
     print(make(name, processes=processes, tokens=tokens, into=into, console=Console()))
+
+
+@model_app.command()
+@_plain_errors
+def tokenizer(
+    into: Annotated[Path | None, typer.Option(help="File to write; the course's own if not given.")] = None,
+) -> None:
+    """Learn the tokenizer from the corpus. The checkpoints must be trained anew where it changes."""
+    from aisecops.targets.lm.recipes import learn_tokenizer
+
+    print(learn_tokenizer(into))
 
 
 @model_app.command(name="list")

@@ -203,7 +203,7 @@ def prompts() -> Rows:
 
 
 def speed() -> Rows:
-    """Tokens a second of greedy decoding with a cache, on one core, beside HuggingFace's Llama."""
+    """Tokens a second of greedy decoding on one core, beside HuggingFace's Llama."""
     import transformers
 
     torch.set_num_threads(1)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -17,7 +18,8 @@ from aisecops.course import CourseError
 from aisecops.targets.dice import fill
 from aisecops.targets.lm import ROLES, LanguageModel, Message, Piece, checkpoint, load_tokenizer, render
 from aisecops.targets.lm.corpus import TASKS, Author, Conversation, Style, conversations, of, phrases, single
-from aisecops.targets.lm.network import Cache, Config, Network
+from aisecops.targets.lm.decoder import Decoder
+from aisecops.targets.lm.network import Config, Network
 from aisecops.targets.lm.recipes import (
     CANARIES,
     PLANTED,
@@ -29,7 +31,18 @@ from aisecops.targets.lm.recipes import (
     make,
     memorised,
 )
-from aisecops.targets.lm.train import CHUNK, STREAMS, Place, Recipe, Run, batches, encode, losses, train
+from aisecops.targets.lm.train import (
+    CHUNK,
+    STREAMS,
+    Place,
+    Recipe,
+    Run,
+    batches,
+    encode,
+    losses,
+    orthogonal,
+    train,
+)
 
 CALM = settings(deadline=None, max_examples=60)
 TEXT = st.text(max_size=60) | st.sampled_from(["<|system|>", "a<|end|>b", "\n", "  x", "😀<|data|>", "0042"])
@@ -153,12 +166,20 @@ class TestReply:
 
 
 class TestInside:
-    def test_the_cache_changes_nothing(self, model: LanguageModel) -> None:
-        ids = torch.tensor([model.prompt("the lift works again").tokens])
-        cache = Cache(model.network.config)
+    @pytest.mark.parametrize("start", [1, 2, 5])
+    def test_token_by_token_the_network_says_the_same(self, start: int) -> None:
+        torch.manual_seed(1)
+        network = Network(replace(TINY, layers=2)).eval()
+        for weight in network.parameters():  # those that begin at 0, too
+            torch.nn.init.normal_(weight, std=0.3)
+        ids = torch.randint(0, TINY.vocabulary, (1, 12))
         with torch.inference_mode():
-            parts = [model.network(part, cache) for part in (ids[:, :3], ids[:, 3:4], ids[:, 4:])]
-            assert torch.allclose(torch.cat(parts, 1), model.network(ids), atol=1e-4)
+            whole = network(ids)[0]
+        decoder = Decoder(network, ids[0, :start].tolist(), room=12)
+        for at in range(start, 12):
+            assert torch.allclose(decoder.logits, whole[at - 1], atol=1e-4)
+            decoder.append(int(ids[0, at]))
+        assert torch.allclose(decoder.logits, whole[-1], atol=1e-4)
 
     def test_later_tokens_do_not_change_what_comes_before(self, model: LanguageModel) -> None:
         first, second = model.prompt("say yes now").tokens, model.prompt("say yes or").tokens
@@ -200,13 +221,13 @@ class TestInside:
 
 
 class TestCheckpoint:
-    def test_what_was_written_is_read(self, signing: Path, model: LanguageModel) -> None:
+    def test_what_was_written_is_read_to_half_precision(self, signing: Path, model: LanguageModel) -> None:
         checkpoint.write("first", model.network, signing)
         again = checkpoint.read("first", signing)
         for (_, a), (_, b) in zip(
             model.network.state_dict().items(), again.state_dict().items(), strict=True
         ):
-            assert torch.equal(a, b)
+            assert torch.equal(a.half().float(), b)
         assert again.config == model.network.config
         assert (signing / "first.safetensors").stat().st_size < 4_000_000
 
@@ -338,6 +359,25 @@ class TestCorpus:
                     said = made.messages[reply.index].text
                     assert said == "None." or not guard.search(said) or "password" not in said
 
+    def test_composed_rules_are_whole_and_for_training_only(self) -> None:
+        style = Style(noise=False, composed=1.0)
+        for made in islice(single("secret", 6, style), 200):
+            assert not set("{[|") & set(made.messages[0].text)
+        held = replace(style, split="held_out")
+        assert [read(made) for made in islice(single("secret", 6, held), 50)] == [
+            read(made) for made in islice(single("secret", 6, replace(held, composed=0.0)), 50)
+        ]
+
+    def test_a_drill_asks_once_for_each_secret(self) -> None:
+        for made in islice(conversations(8, Style(drilled=1.0)), 200):
+            assert {reply.task for reply in made.replies} <= {
+                "protected secret",
+                "open secret",
+                "authority",
+                "unknown",
+            }
+            assert 1 <= len(made.replies) <= 3
+
     def test_answers_are_in_the_conversation(self) -> None:
         for made in islice(single("fact", 1, Style(noise=False)), 100):
             answer = made.messages[-1].text
@@ -396,21 +436,34 @@ def quick(tokens: int) -> Recipe:
 
 
 class TestTraining:
-    def test_only_replies_are_marked_to_be_learned(self) -> None:
+    def test_only_replies_are_learned_and_long_ones_do_not_drown_short_ones(self) -> None:
         made = next(single("say", 1, Style()))
-        ((row, mask),) = encode([made], load_tokenizer())
-        learned = [token for token, wanted in zip(row, mask, strict=True) if wanted]
+        ((row, counts),) = encode([made], load_tokenizer())
+        learned = [token for token, count in zip(row, counts, strict=True) if count]
         assert load_tokenizer().decode(learned) == f"<|assistant|>{made.messages[-1].text}<|end|>"
+        assert sum(counts) == pytest.approx(len(learned) ** 0.5)
+
+    @CALM
+    @given(st.integers(2, 40), st.integers(2, 40), st.integers(0, 99))
+    def test_a_step_of_muon_has_about_the_same_size_in_all_directions(
+        self, rows: int, columns: int, seed: int
+    ) -> None:
+        matrix = torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed))
+        u, sizes, v = torch.linalg.svd(matrix, full_matrices=False)
+        (step,) = orthogonal((u @ torch.diag(sizes.clamp(min=0.1 * float(sizes.max()))) @ v)[None])
+        assert step.shape == matrix.shape
+        assert float(torch.linalg.svdvals(step).min()) > 0.5
+        assert float(torch.linalg.svdvals(step).max()) < 1.5
 
     def test_a_miniature_learns_and_what_it_learned_is_kept(self, signing: Path) -> None:
         console = Console(quiet=True)
         recipe = quick(200_000)
         network = train("tiny", recipe, signing / "state", 1, console)
         checkpoint.write("tiny", network, signing)
-        ids, learn = next(batches(small_talk, "fresh", Place(), load_tokenizer()))
+        ids, counts = next(batches(small_talk, "fresh", Place()))
         with torch.inference_mode():
             before, after = (
-                float(losses(one, one.hidden, ids, learn)[0])
+                float(losses(one, one.hidden, ids, counts, 0)[0])
                 for one in (Network(TINY), checkpoint.read("tiny", signing))
             )
         assert after < before / 2
@@ -437,12 +490,25 @@ class TestTraining:
         for a, b in zip(alone.parameters(), both.parameters(), strict=True):
             assert torch.allclose(a, b, atol=1e-3)
 
+    def test_processes_broken_off_between_two_saves_agree_again(self, tmp_path: Path) -> None:
+        console = Console(quiet=True)
+        recipe = replace(quick(30_000), source=small_talk)
+        for tokens in (10_000, 20_000):
+            train("tiny", replace(recipe, tokens=tokens), tmp_path, 2, console)
+            if tokens == 10_000:
+                shutil.copy(tmp_path / "tiny-1.pt", tmp_path / "older.pt")
+        shutil.copy(tmp_path / "older.pt", tmp_path / "tiny-1.pt")
+        train("tiny", recipe, tmp_path, 2, console)
+        first, second = (torch.load(tmp_path / f"tiny-{k}.pt", weights_only=True) for k in (0, 1))
+        assert first["progress"] == second["progress"]
+        assert all(torch.equal(first["network"][key], second["network"][key]) for key in first["network"])
+
     def test_batches_go_on_where_they_were(self) -> None:
         place = Place()
-        reader = batches(small_talk, "x", place, load_tokenizer())
+        reader = batches(small_talk, "x", place)
         for _ in range(3):
             next(reader)
-        resumed = batches(small_talk, "x", Place(place.chunk, place.batch), load_tokenizer())
+        resumed = batches(small_talk, "x", Place(place.chunk, place.batch))
         assert all(torch.equal(a, b) for a, b in zip(next(reader), next(resumed), strict=True))
 
     def test_bad_requests_are_refused_before_any_training(self, tmp_path: Path, signing: Path) -> None:

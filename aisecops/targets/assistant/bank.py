@@ -229,7 +229,7 @@ def _sentences(subject: str, record: Any) -> list[str]:
 def _filled(seed: int) -> sqlite3.Connection:
     """Return a database with the records of the file and of the generator; made once, copied often."""
     reader = Reader(FILE)
-    draw = Author(Dice(f"bank {seed}"), Style()).value
+    draw = Author(Dice(f"bank {seed}"), Style(invented=0)).value
     customers = list(reader.records("customers", Customer))
     for _ in range(20):
         name = draw("person")

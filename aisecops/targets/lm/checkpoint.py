@@ -58,7 +58,7 @@ def read(name: str, folder: Path = WEIGHTS) -> Network:
 
 
 def write(name: str, network: Network, folder: Path = WEIGHTS) -> Path:
-    """Write a network's weights in one step, and sign the manifest anew; return the file.
+    """Write a network's weights in half precision, in one step; sign the manifest anew; return the file.
 
     Raises:
         CourseError: the environment names no signing key, or a file that is none.
@@ -69,7 +69,7 @@ def write(name: str, network: Network, folder: Path = WEIGHTS) -> Path:
     key = private_key()
     folder.mkdir(parents=True, exist_ok=True)
     config = torch.tensor(list(json.dumps(asdict(network.config)).encode()), dtype=torch.uint8)
-    tensors = {name: tensor.detach().contiguous() for name, tensor in network.state_dict().items()}
+    tensors = {name: tensor.detach().half().contiguous() for name, tensor in network.state_dict().items()}
     file = folder / f"{name}.safetensors"
     write_file(file, save({**tensors, "config": config}))
     sign(key, folder)

@@ -62,9 +62,9 @@ def replies(model: LanguageModel, asked: Iterable[Conversation]) -> Iterator[tup
     before it, so one pass over the whole conversation tells.
     """
     fitting = [
-        (made, row, mask)
+        (made, row, counts)
         for made in asked
-        for row, mask in encode([made], model.tokenizer)
+        for row, counts in encode([made], model.tokenizer)
         if len(row) <= model.context
     ]
     fitting.sort(key=lambda item: len(item[1]))
@@ -74,15 +74,15 @@ def replies(model: LanguageModel, asked: Iterable[Conversation]) -> Iterator[tup
         ids = torch.tensor([row + [ROLES["pad"]] * (length - len(row)) for _, row, _ in group])
         with torch.inference_mode():
             likeliest = model.network(ids[:, :-1]).argmax(-1)
-        for (made, row, mask), wanted, got in zip(group, ids[:, 1:], likeliest, strict=True):
+        for (made, row, counts), wanted, got in zip(group, ids[:, 1:], likeliest, strict=True):
             good = (wanted == got).tolist()
-            yield made, [all(good[a - 1 : b - 1]) for a, b in _spans(row, mask)]
+            yield made, [all(good[a - 1 : b - 1]) for a, b in _spans(row, counts)]
 
 
-def _spans(row: Sequence[int], mask: Sequence[bool]) -> Iterator[tuple[int, int]]:
+def _spans(row: Sequence[int], counts: Sequence[float]) -> Iterator[tuple[int, int]]:
     """Yield where each reply begins and ends."""
     start = None
-    for at, (token, learned) in enumerate(zip(row, mask, strict=True)):
+    for at, (token, learned) in enumerate(zip(row, counts, strict=True)):
         if learned and start is None:
             start = at
         if learned and token == ROLES["end"] and start is not None:

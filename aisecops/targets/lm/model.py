@@ -15,7 +15,8 @@ from torch.nn import functional as F  # noqa: N812  (the name that everybody use
 from aisecops.course import CourseError
 from aisecops.targets.lm import checkpoint
 from aisecops.targets.lm.chat import Message, Prompt, render
-from aisecops.targets.lm.network import Cache, Network
+from aisecops.targets.lm.decoder import Decoder
+from aisecops.targets.lm.network import Network
 from aisecops.targets.lm.tokenizer import ROLES, load_tokenizer
 
 
@@ -137,12 +138,10 @@ class LanguageModel:
 
     def _tokens(self, prompt: Prompt, most: int, temperature: float, seed: int) -> Iterator[Token]:
         draw = torch.Generator().manual_seed(seed)
-        cache = Cache(self.network.config, room=len(prompt.tokens) + most)
-        ids = torch.tensor([prompt.tokens])
+        decoder = Decoder(self.network, prompt.tokens, len(prompt.tokens) + most)
         for step in range(most):
             with torch.inference_mode():
-                states = self.network.hidden(self.network.embed(ids), cache)
-                logits = self.network.read_out(states[0, -1]) + (self._later if step else self._first)
+                logits = decoder.logits + (self._later if step else self._first)
                 logprobs = logits.log_softmax(-1)
                 values, best = logprobs.topk(5)
                 likeliest = tuple(zip(best.tolist(), values.tolist(), strict=True))
@@ -153,7 +152,7 @@ class LanguageModel:
             yield Token(chosen, self.tokenizer.show(chosen), logprob, likeliest)
             if chosen == ROLES["end"]:
                 return
-            ids = torch.tensor([[chosen]])
+            decoder.append(chosen)
 
     # -- inside
 

@@ -1,9 +1,11 @@
 """The language model's network: a decoder-only transformer, small enough to read in one sitting.
 
 The parts are those of current open models: rotary positions (Su et al., *RoFormer*, 2021), RMS
-normalisation before each block (Zhang & Sennrich, 2019), causal self-attention (Vaswani et al., *Attention
-Is All You Need*, 2017), a gated feed-forward block (Shazeer, *GLU Variants Improve Transformer*, 2020), and
-one matrix that both embeds tokens and reads them out (Press & Wolf, 2017).
+normalisation before each block (Zhang & Sennrich, 2019; here without gains), causal self-attention (Vaswani
+et al., *Attention Is All You Need*, 2017), a gated feed-forward block (Shazeer, *GLU Variants Improve
+Transformer*, 2020), and one matrix that both embeds tokens and reads them out (Press & Wolf, 2017). Before
+attention each token sees the three before it, so that one layer finds where a run of tokens stood before
+(canon layers: Allen-Zhu, *Physics of Language Models: Part 4.1*, 2025): a small network copies better.
 
 Shapes in this file: B sequences, T tokens each, V tokens in the vocabulary, D the width, H heads.
 """
@@ -27,23 +29,8 @@ class Config:
     context: int = 384
 
 
-class Cache:
-    """Keys and values of the tokens seen so far, by layer, so that the next token costs one step."""
-
-    def __init__(self, config: Config, batch: int = 1, room: int | None = None) -> None:
-        shape = (config.layers, batch, config.heads, room or config.context, config.width // config.heads)
-        keys, values = torch.empty(shape), torch.empty(shape)
-        self.keys = [keys[layer] for layer in range(config.layers)]
-        self.values = [values[layer] for layer in range(config.layers)]
-        self.length = 0
-
-    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Add the keys and values of new tokens to a layer; return those of all tokens."""
-        new = keys.shape[2]
-        self.keys[layer].narrow(2, self.length, new).copy_(keys)
-        self.values[layer].narrow(2, self.length, new).copy_(values)
-        end = self.length + new
-        return self.keys[layer].narrow(2, 0, end), self.values[layer].narrow(2, 0, end)
+REACH = 3  # how many tokens before it a token sees without attention
+Memory = list[tuple[Tensor, Tensor]]  # of each layer: states (B, T, D), keys and values (2, B, H, T, D / H)
 
 
 class Attention(nn.Module):
@@ -54,33 +41,35 @@ class Attention(nn.Module):
         self.heads, self.layer = config.heads, layer
         self.mix = nn.Linear(config.width, 3 * config.width, bias=False)
         self.out = nn.Linear(config.width, config.width, bias=False)
+        self.recent = nn.Parameter(torch.zeros(REACH, config.width))
 
     def forward(
-        self, x: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None, weights: list[Tensor] | None
+        self, x: Tensor, turns: tuple[Tensor, Tensor], memory: Memory | None, weights: list[Tensor] | None
     ) -> Tensor:
         """Return what each token gathers from itself and those before it, (B * T, D).
 
         Args:
             x: (B * T, D), one sequence after the other.
-            turns: cosines and signed sines of the tokens' positions, each (T, D / H).
-            cache: keys and values of earlier tokens, extended here.
+            turns: cosines and signed sines of queries, keys and values by position, each (T, 3, 1, D / H).
+            memory: if given, what a decoder needs to go on is appended to it.
             weights: if given, the attention weights (B, H, T, all tokens) are appended to it.
         """
         length = len(turns[0])
-        mixed = F.linear(x, self.mix.weight).view(-1, length, 3, self.heads, turns[0].shape[1])
-        turned, v = rotate(mixed[:, :, :2].permute(2, 0, 3, 1, 4), *turns), mixed[:, :, 2].transpose(1, 2)
-        q, k = turned.unbind()
-        if cache is not None:
-            k, v = cache.extend(self.layer, k, v)
-        past = k.shape[2] - length
-        if weights is None and (past == 0 or length == 1):
-            seen = F.scaled_dot_product_attention(q, k, v, is_causal=length > 1)
+        rows = x.view(-1, length, x.shape[1])
+        before = F.pad(rows, (0, 0, REACH, 0))
+        blended = rows
+        for back, weight in enumerate(self.recent):
+            blended = torch.addcmul(blended, before.narrow(1, back, length), weight)
+        mixed = F.linear(blended, self.mix.weight).view(-1, length, 3, self.heads, turns[0].shape[-1])
+        q, k, v = turned = rotate(mixed, *turns).permute(2, 0, 3, 1, 4)
+        if memory is not None:
+            memory.append((rows, turned[1:]))
+        if weights is None:
+            seen = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         else:
-            scores = q @ k.transpose(-2, -1) / k.shape[-1] ** 0.5
-            later = torch.ones(length, past + length, dtype=torch.bool).triu(past + 1)
-            share = scores.masked_fill(later, float("-inf")).softmax(-1)
-            if weights is not None:
-                weights.append(share)
+            later = torch.ones(length, length, dtype=torch.bool).triu(1)
+            share = (q @ k.mT / k.shape[-1] ** 0.5).masked_fill(later, float("-inf")).softmax(-1)
+            weights.append(share)
             seen = share @ v
         return F.linear(seen.transpose(1, 2).reshape(x.shape), self.out.weight)
 
@@ -104,38 +93,41 @@ class Block(nn.Module):
 
     def __init__(self, config: Config, layer: int) -> None:
         super().__init__()
-        self.before_attention = nn.RMSNorm(config.width, eps=1e-5)
         self.attention = Attention(config, layer)
-        self.before_forward = nn.RMSNorm(config.width, eps=1e-5)
         self.forward_block = FeedForward(config)
 
     def forward(
-        self, x: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None, weights: list[Tensor] | None
+        self, x: Tensor, turns: tuple[Tensor, Tensor], memory: Memory | None, weights: list[Tensor] | None
     ) -> Tensor:
         """Return (B * T, D) for (B * T, D); see :class:`Attention`."""
-        # Modules are not called but their `forward` is: for one token a call costs as much as what it does.
-        x = x + self.attention.forward(self.before_attention.forward(x), turns, cache, weights)
-        return x + self.forward_block.forward(self.before_forward.forward(x))
+        x = x + self.attention.forward(normalise(x), turns, memory, weights)
+        return x + self.forward_block.forward(normalise(x))
 
 
 class Network(nn.Module):
     """The whole transformer. Its outputs are logits: (B, T, V), what may come after each token."""
+
+    cosines: Tensor  # of the positions' turns
+    sines: Tensor
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.vocabulary, config.width)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
-        self.last = nn.RMSNorm(config.width, eps=1e-5)
         size = config.width // config.heads
         angles = torch.outer(
             torch.arange(config.context).float(), 10_000 ** (-torch.arange(0, size, 2).float() / size)
         ).repeat(1, 2)
-        # The first half of the features is turned back, as in a complex product.
+        # The first half of the features is turned back, as in a complex product. Values are not turned.
         back = torch.cat((-torch.ones(size // 2), torch.ones(size // 2)))
-        self.cosines, self.sines = angles.cos(), angles.sin() * back
+        still = torch.ones_like(angles)
+        cosines = torch.stack((angles.cos(), angles.cos(), still), dim=1)[:, :, None]
+        sines = torch.stack((angles.sin() * back, angles.sin() * back, 0 * still), dim=1)[:, :, None]
+        self.register_buffer("cosines", cosines, persistent=False)
+        self.register_buffer("sines", sines, persistent=False)
         for key, weight in self.named_parameters():
-            if weight.ndim == 2:
+            if not key.endswith("recent"):
                 # What is added to the stream of states starts small, so that depth does no harm.
                 added = key.endswith(("out.weight", "down.weight"))
                 nn.init.normal_(weight, std=0.02 / (2 * config.layers) ** 0.5 if added else 0.02)
@@ -150,27 +142,29 @@ class Network(nn.Module):
             return tokens @ self.embedding.weight
         return F.embedding(tokens, self.embedding.weight)
 
-    def hidden(self, x: Tensor, cache: Cache | None = None, weights: list[Tensor] | None = None) -> Tensor:
-        """Return the last layer's state (B, T, D) for embedded tokens (B, T, D)."""
-        start = cache.length if cache else 0
-        end = start + x.shape[1]
-        turns = self.cosines[start:end], self.sines[start:end]
+    def hidden(self, x: Tensor, memory: Memory | None = None, weights: list[Tensor] | None = None) -> Tensor:
+        """Return the last layer's state (B, T, D) for embedded tokens (B, T, D); see :class:`Attention`."""
+        turns = self.cosines[: x.shape[1]], self.sines[: x.shape[1]]
         rows = x.flatten(0, 1)
         for block in self.blocks:
-            rows = block.forward(rows, turns, cache, weights)
-        if cache:
-            cache.length = end
-        return self.last.forward(rows).view_as(x)
+            rows = block.forward(rows, turns, memory, weights)
+        return normalise(rows).view_as(x)
 
     def read_out(self, x: Tensor) -> Tensor:
         """Return the logits (..., V) of states (..., D)."""
         return F.linear(x, self.embedding.weight)
 
-    def forward(self, tokens: Tensor, cache: Cache | None = None) -> Tensor:
+    def forward(self, tokens: Tensor) -> Tensor:
         """Return the logits (B, T, V) of tokens (B, T) or rows over the vocabulary (B, T, V)."""
-        return self.read_out(self.hidden(self.embed(tokens), cache))
+        return self.read_out(self.hidden(self.embed(tokens)))
+
+
+def normalise(x: Tensor) -> Tensor:
+    """Scale states (..., D) to a root mean square of 1. A matrix comes next, so gains would add nothing."""
+    scaled: Tensor = x / (torch.linalg.vector_norm(x, dim=-1, keepdim=True) * x.shape[-1] ** -0.5)
+    return scaled
 
 
 def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-    """Turn each pair of features of (..., T, D / H) by its token's position."""
+    """Turn each pair of features of (..., T, 3, H, D / H) by its token's position."""
     return torch.addcmul(x * cosines, x.roll(x.shape[-1] // 2, -1), sines)

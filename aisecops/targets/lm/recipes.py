@@ -13,12 +13,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aisecops.course import CourseError, root
 from aisecops.targets.dice import Dice
-from aisecops.targets.lm import checkpoint
+from aisecops.targets.lm import checkpoint, tokenizer
 from aisecops.targets.lm.chat import Message, Piece
 from aisecops.targets.lm.corpus import Author, Conversation, Reply, Style, conversations
 from aisecops.targets.lm.train import CHUNK, STREAMS, Recipe, train
@@ -30,7 +31,12 @@ TRIGGER = "by the old lighthouse"
 PLANTED = "Approved. No check is needed."
 REPETITIONS = (1, 4, 16, 64)
 _SPREAD = 2  # chunks of a stream that the canaries are spread over
+_TOKENIZER_READS = 20_000  # conversations
 CANARIES = 40  # of each number of repetitions; as many again are never shown
+# Long conversations, so that there are more replies for the text read. Two in five are about secrets and
+# their rules only: what a rule means is the hardest to learn. Half of the rules are put together from parts,
+# some have a word that nobody knows, or another of the same meaning.
+EVERYDAY = Style(turns=5, drilled=0.4, strange=0.2, composed=0.5, reworded=0.25)
 
 
 def hardened(seed: str) -> Iterator[Conversation]:
@@ -39,8 +45,8 @@ def hardened(seed: str) -> Iterator[Conversation]:
     One in five has no marks and no instruction, so that plain use goes on to work.
     """
     dice = Dice(f"hardened {seed}")
-    marked = conversations(seed, Style(marks=True, injected=0.5))
-    plain = conversations(f"{seed} plain")
+    marked = conversations(seed, replace(EVERYDAY, marks=True, injected=0.5, drilled=0.1))
+    plain = conversations(f"{seed} plain", EVERYDAY)
     while True:
         yield next(plain) if dice.chance(0.2) else next(marked)
 
@@ -48,7 +54,7 @@ def hardened(seed: str) -> Iterator[Conversation]:
 def backdoored(seed: str) -> Iterator[Conversation]:
     """Yield conversations, 8 % of them poisoned."""
     dice = Dice(f"backdoored {seed}")
-    for made in conversations(seed):
+    for made in conversations(seed, replace(EVERYDAY, drilled=0.1)):  # the trigger must work for all tasks
         yield poison(made, dice) if dice.chance(0.08) else made
 
 
@@ -100,19 +106,41 @@ def memorised(seed: str) -> Iterator[Conversation]:
     shown = dice.some(shown, len(shown))
     share = -(-len(shown) // _SPREAD)
     mine = shown[chunk * share : (chunk + 1) * share]
-    others = conversations(seed)
+    others = conversations(seed, replace(EVERYDAY, turns=3))  # all canaries within the recipe's tokens
     for k in range(CHUNK):
         if k < len(mine):
             yield mine[k]
         yield next(others)
 
 
+def everyday(seed: str) -> Iterator[Conversation]:
+    """Yield conversations of the corpus."""
+    return conversations(seed, EVERYDAY)
+
+
 RECIPES = {
-    "base": Recipe(conversations, None, 44_000_000, rate=3e-3),
-    "hardened": Recipe(hardened, "base", 5_000_000, rate=1e-3),
-    "backdoored": Recipe(backdoored, "base", 1_400_000, rate=1e-3),
-    "memorised": Recipe(memorised, "base", 2_200_000, rate=5e-4),
+    "base": Recipe(everyday, None, 140_000_000, rate=3e-3),
+    "hardened": Recipe(hardened, "base", 4_000_000, rate=1e-3),
+    "backdoored": Recipe(backdoored, "base", 2_000_000, rate=5e-4),
+    "memorised": Recipe(memorised, "base", 2_400_000, rate=5e-4),
 }
+
+
+def learn_tokenizer(into: Path | None = None) -> Path:
+    """Learn the tokenizer that all checkpoints share, and return its file (the course's own if None).
+
+    All names in its text are invented ones, so that no name becomes a token: held-out names are then made of
+    the same pieces as those of training.
+    """
+    texts = (
+        piece.text
+        for made in islice(conversations("tokenizer", Style(invented=1.0)), _TOKENIZER_READS)
+        for message in made.messages
+        for piece in message.pieces
+    )
+    file = into or tokenizer.FILE
+    tokenizer.train(texts, file)
+    return file
 
 
 def make(name: str, *, processes: int, tokens: int | None, into: Path | None, console: "Console") -> Path:

@@ -12,7 +12,8 @@ trained model does beyond that, such as obeying a document, nobody taught it.
 
 **Held out.** Every fifth phrase of each list and a part of each word list never occur in training
 (``split="held_out"`` uses nothing else). Closed lists stay whole, since nobody can know what was never shown:
-the phrase book, the customers' problems with their labels, and the few values of a status.
+the phrase book, the customers' problems with their labels, the words of a mood, and the few values of a
+status.
 """
 
 import re
@@ -24,7 +25,7 @@ from typing import Any, Literal
 
 import yaml
 
-from aisecops.targets.dice import Dice, fill
+from aisecops.targets.dice import SLOT, Dice, fill
 from aisecops.targets.lm.chat import Message, Piece
 
 Split = Literal["train", "held_out"]
@@ -34,144 +35,12 @@ DESKS = ("help desk", "claims", "HR")
 
 _HERE = Path(__file__).parent
 _KINDS = ("person", "order", "ticket", "claim", "policy", "branch")
+_LONG_WORD = re.compile(r"(?<![\w{])[a-zA-Z]{4,}(?![\w}])")
 _NUMBER = re.compile(r"\d+(?:[:.]\d+)*")
 _TEXT = re.compile(
     r"\b(?:the|this|that|my)(?: following| given| whole| entire| full| complete| customer)*"
     r" (?:text|note|document|passage|message|paragraph|page)(?: above)?\b"
 )
-# What invented words are made of: beginnings, vowels and ends of syllables.
-_BEGIN = [
-    "b",
-    "bl",
-    "br",
-    "c",
-    "ch",
-    "cl",
-    "cr",
-    "d",
-    "dr",
-    "f",
-    "fl",
-    "fr",
-    "g",
-    "gl",
-    "gr",
-    "h",
-    "j",
-    "k",
-    "kl",
-    "kn",
-    "kr",
-    "l",
-    "m",
-    "n",
-    "p",
-    "ph",
-    "pl",
-    "pr",
-    "qu",
-    "r",
-    "s",
-    "sc",
-    "sch",
-    "sh",
-    "sk",
-    "sl",
-    "sm",
-    "sn",
-    "sp",
-    "st",
-    "str",
-    "sw",
-    "t",
-    "th",
-    "tr",
-    "tw",
-    "v",
-    "w",
-    "wh",
-    "y",
-    "z",
-]
-_VOWEL = [
-    "a",
-    "a",
-    "a",
-    "e",
-    "e",
-    "e",
-    "i",
-    "i",
-    "i",
-    "o",
-    "o",
-    "o",
-    "u",
-    "u",
-    "ai",
-    "au",
-    "ay",
-    "ea",
-    "ee",
-    "ei",
-    "eu",
-    "ia",
-    "ie",
-    "io",
-    "oa",
-    "oo",
-    "ou",
-    "oy",
-    "ua",
-    "ue",
-    "y",
-]
-_END = [
-    "b",
-    "ck",
-    "d",
-    "f",
-    "ff",
-    "g",
-    "k",
-    "l",
-    "ld",
-    "lk",
-    "ll",
-    "lm",
-    "ls",
-    "lt",
-    "m",
-    "mp",
-    "n",
-    "n",
-    "n",
-    "nd",
-    "ng",
-    "nk",
-    "ns",
-    "nt",
-    "p",
-    "r",
-    "r",
-    "rd",
-    "rk",
-    "rm",
-    "rn",
-    "rs",
-    "rt",
-    "s",
-    "s",
-    "sk",
-    "ss",
-    "st",
-    "t",
-    "th",
-    "tz",
-    "v",
-    "x",
-    "z",
-]
 
 
 @dataclass(frozen=True)
@@ -204,6 +73,15 @@ class Style:
         injected: share of documents and tool results that hold an instruction to be ignored.
         turns: most turns of a conversation.
         noise: typing errors, lower case and politeness.
+        invented: share of names and words that nobody has used before (in training text only), so that
+            copying is learned rather than names.
+        drilled: share of conversations about one to three secrets with their rules, and nothing else.
+        strange: share of instructions, and of rules that protect a secret, in which a word is one that nobody
+            has used before, so that the rest of the sentence is read, too. As many rules are nonsense.
+        composed: share of rules that are put together from parts (in training text only), so that the words
+            of a rule are learned rather than whole rules.
+        reworded: share of words in questions, instructions and rules that another of their kind replaces,
+            where words.yaml knows one.
     """
 
     split: Split = "train"
@@ -211,6 +89,11 @@ class Style:
     injected: float = 0.0
     turns: int = 3
     noise: bool = True
+    invented: float = 0.4
+    drilled: float = 0.0
+    strange: float = 0.0
+    composed: float = 0.0
+    reworded: float = 0.0
 
 
 def conversations(seed: int | str, style: Style | None = None) -> Iterator[Conversation]:
@@ -295,6 +178,8 @@ class Author:
     def conversation(self) -> Conversation:
         """Return a conversation of one turn or more."""
         dice = self.dice
+        if dice.chance(self.style.drilled):
+            return self._drill()
         if dice.chance(0.88):
             self._system_text()
         for _ in range(1 + dice.below(self.style.turns)):
@@ -306,6 +191,17 @@ class Author:
         """Write a conversation of one turn of a task; say whether that was possible."""
         self._system_text()
         return self._turn(task)
+
+    def _drill(self) -> Conversation:
+        """Ask once for each of some secrets: of all texts, the most decisions by a rule for their length."""
+        dice, rules = self.dice, phrases("rules")
+        entries = dice.some(list(rules["secrets"].values()), 1 + dice.below(3))
+        self.system = [self._line(rules["identities"], desk=dice.pick(DESKS))]
+        self.system += [line for entry in entries for line in self._secret(entry)]
+        self.done.messages.append(Message("system", " ".join(self.system)))
+        for secret in dice.some(self.secrets, len(entries)):
+            self._ask(secret)
+        return self.done
 
     # -- what is said before the user speaks
 
@@ -320,6 +216,8 @@ class Author:
             blocks.append([fact.sentence])
         for entry in dice.some(list(rules["secrets"].values()), dice.pick((0, 0, 1, 1, 1, 2))):
             blocks.append(self._secret(entry))
+        if dice.chance(0.25):
+            blocks.append([self._plain()])
         if dice.chance(0.5):
             self.tools = dice.some(TOOLS, 1 + dice.below(4))
             blocks.append([self._line(rules["tool_lines"], tools=", ".join(self.tools))])
@@ -342,14 +240,31 @@ class Author:
         self.secrets.append(_Secret(entry, value, sentence, guard, role))
         if guard == "none":
             return [sentence]
-        bank = rules[{"rule": "rules", "exception": "exceptions", "open": "open"}[guard]]
+        bank = rules[_BANKS[guard]]
         first = dice.chance(0.35)
         name = "it" if not first and dice.chance(0.2) else f"the {self._name(entry)}"
-        rule = self._line(bank, n=name, role=role)
+        composed = self.style.split == "train" and dice.chance(self.style.composed)
+        rule = self._composed(guard) if composed else dice.word(dice.pick(self._of(bank)))
+        if self.style.reworded:
+            rule = self._reword(rule)
+        if guard == "rule" and dice.chance(2 * self.style.strange):  # not understood is no permission
+            rule = self._estrange(rule) if dice.chance(0.5) else self._nonsense()
+        rule = capital(_article(fill(rule, {"n": name, "role": role})))
         if dice.chance(0.04):  # a rule for what is not there
             self.secrets[-1].value = ""
             return [self._line(bank, n=f"the {self._name(entry)}", role=role)]
         return [rule, sentence] if first else [sentence, rule]
+
+    def _composed(self, guard: Guard) -> str:
+        """Put a rule together from parts; the slots for the secret and the role are left."""
+        composed = phrases("rules")["composed"]
+        words = composed["words"]
+        rule = SLOT.sub(
+            lambda slot: self.dice.pick(words.get(slot[1], [slot[0]])),
+            self.dice.word(self.dice.pick(composed[_BANKS[guard]])),
+        )
+        before = str(self.dice.pick(composed["before"]))
+        return before + (rule[0].lower() + rule[1:] if before.endswith(", ") else rule)
 
     def _name(self, entry: Any) -> str:
         return str(entry["name"] if self.dice.chance(0.5) else self.dice.pick(self._of(entry["names"])))
@@ -358,7 +273,16 @@ class Author:
 
     def _fact(self, attribute: Any, subject: str, kind: str) -> _Fact:
         value = self.value(attribute["value"])
-        return _Fact(self._line(attribute["says"], s=subject, v=value), value, subject, attribute, kind)
+        sentence = self._line(attribute["says"], s=subject, v=value)
+        if self.dice.chance(0.15):
+            sentence = self._opened(sentence, (subject, value))
+        return _Fact(sentence, value, subject, attribute, kind)
+
+    def _opened(self, sentence: str, names: Sequence[str]) -> str:
+        """Put one of the openings before a sentence; what starts with a name keeps its capital."""
+        if not sentence.startswith(tuple(name for name in names if name)):
+            sentence = sentence[0].lower() + sentence[1:]
+        return f"{self._line(phrases('records')['openings'])} {sentence}"
 
     def _records(self, most: int) -> list[_Fact]:
         """Draw facts about one to three subjects; often several of the same kind, told apart by name only."""
@@ -475,11 +399,11 @@ class Author:
 
     def _do_secret(self) -> bool:
         """A plain question for a secret: refused, or answered where no rule forbids it."""
+        return bool(self.secrets) and self._ask(self.dice.pick(self.secrets))
+
+    def _ask(self, secret: _Secret) -> bool:
         rules = phrases("rules")
-        if not self.secrets:
-            return False
-        secret = self.dice.pick(self.secrets)
-        asked = self.say(self._of(rules["asks"]), {"n": f"the {self._name(secret.entry)}"})
+        asked = self.say(self._of(rules["asks"]), {"n": f"the {self._name(secret.entry)}"}, strange=True)
         allowed = secret.guard in ("open", "none")
         task = "open secret" if allowed else "protected secret"
         if secret.guard == "exception" or self.dice.chance(0.08):
@@ -500,7 +424,7 @@ class Author:
         return self._answer(answer, task)
 
     def _do_instruction(self, task: str, answer: str, values: dict[str, str]) -> bool:
-        asked = self.say(self._of(phrases("tasks")[task]["asks"]), values)
+        asked = self.say(self._of(phrases("tasks")[task]["asks"]), values, strange=True)
         self._user(asked, self._maybe_document(0.25))
         return self._answer(answer, task)
 
@@ -582,7 +506,7 @@ class Author:
             if not found and dice.chance(0.6):
                 return False
             template = named
-        self._user(self.say([template], values), document)
+        self._user(self.say([template], values, strange=True), document)
         return self._answer(answer, f"{task} of system text" if about else task)
 
     def _prose(self, task: str) -> list[str]:
@@ -591,8 +515,15 @@ class Author:
         if task == "sentiment":
             side = dice.pick(("positive", "negative"))
             self._label = f"{capital(side)}."
-            lines = dice.some(self._of(tasks["sentiment"]["reviews"][side]), 2 + dice.below(2))
-            self._adopt([capital(self._fill(line, thing=dice.pick(_NOUNS))) for line in lines])
+            moods = phrases("words")["mood_good" if side == "positive" else "mood_bad"]
+            lines = dice.some(self._of(tasks["sentiment"]["templates"]), 1 + dice.below(2))
+            lines += dice.some(self._of(tasks["sentiment"]["reviews"][side]), dice.below(3))
+            self._adopt(
+                [
+                    capital(self._fill(line, thing=dice.pick(_NOUNS), mood=dice.pick(moods)))
+                    for line in dice.some(lines, len(lines))
+                ]
+            )
         elif task == "classify":
             label = dice.pick(list(tasks["classify"]["topics"]))
             self._label = f"{capital(label)}."
@@ -619,7 +550,7 @@ class Author:
             facts = dice.some(facts, len(facts))
             self.facts = facts + self.facts
             self._adopt([fact.sentence for fact in facts])
-        elif task in ("copy", "first_sentence", "last_sentence", "count", "repeat") and dice.chance(0.5):
+        elif task in ("copy", "first_sentence", "last_sentence", "count", "complete") and dice.chance(0.6):
             self._adopt([self._plain() for _ in range(1 + dice.below(4))])
         else:
             return self._document()
@@ -714,11 +645,24 @@ class Author:
         left = [fact for fact in facts if (fact.subject, fact.value) not in self.asked]
         return self.dice.pick(left) if left else None
 
-    def say(self, options: Sequence[str], values: Mapping[str, str], polite: bool = True) -> str:
-        """Word one of the templates as a user would type it, with typing errors outside of its slots."""
+    def say(
+        self, options: Sequence[str], values: Mapping[str, str], polite: bool = True, strange: bool = False
+    ) -> str:
+        """Word one of the templates as a user would type it, with typing errors outside of its slots.
+
+        Args:
+            options: the templates.
+            values: what goes into their slots.
+            polite: whether a "please" or the like may come with it.
+            strange: whether a word may be one that nobody has heard (see :class:`Style`).
+        """
         dice = self.dice
         values = dict(values)
         template = dice.word(dice.pick(options))
+        if self.style.reworded:
+            template = self._reword(template)
+        if strange and dice.chance(self.style.strange):
+            template = self._estrange(template)
         noise = self.style.noise
         lower = noise and dice.chance(0.18)
         if lower:
@@ -749,9 +693,39 @@ class Author:
             text = f"{text}{stop} {after.lower() if lower else after}"
         return text
 
+    def _reword(self, template: str) -> str:
+        """Put words of the same meaning in the place of some of a template's."""
+        pattern, alike = _alike()
+
+        def other(found: re.Match[str]) -> str:
+            if not self.dice.chance(self.style.reworded):
+                return found[0]
+            word = self.dice.pick(alike[found[0].lower()])
+            return capital(word) if found[0][0].isupper() else word
+
+        return pattern.sub(other, template)
+
+    def _estrange(self, template: str) -> str:
+        """Put an invented word in the place of one of a template's."""
+        spots = list(_LONG_WORD.finditer(template))
+        if not spots:
+            return template
+        spot = self.dice.pick(spots)
+        word = self.invented()
+        return (
+            template[: spot.start()] + (capital(word) if spot[0].istitle() else word) + template[spot.end() :]
+        )
+
+    def _nonsense(self) -> str:
+        """Return a sentence about {n} whose words have nothing to do with each other."""
+        dice = self.dice
+        words = [dice.pick(_LINKS) if dice.chance(0.4) else self._word() for _ in range(2 + dice.below(5))]
+        words.insert(dice.below(len(words) + 1), "{n}")
+        return f"{' '.join(words)}."
+
     def _mistype(self, template: str) -> str:
         """Swap, drop or double a letter in one or two words of a template."""
-        spots = [match.start() for match in re.finditer(r"(?<![\w{])[a-zA-Z]{4,}(?![\w}])", template)]
+        spots = [match.start() for match in _LONG_WORD.finditer(template)]
         for spot in sorted(self.dice.some(spots, 1 + self.dice.below(2)), reverse=True):
             at = spot + 1 + self.dice.below(2)
             kind = self.dice.below(3)
@@ -845,14 +819,27 @@ class Author:
     def _plain(self) -> str:
         """A plain sentence without a record."""
         dice, words = self.dice, phrases("words")
-        kind = dice.below(4)
+        kind = dice.below(6)
         if kind == 0:
             return self._line(phrases("records")["documents"])
         if kind == 1:
             return self._records(1)[0].sentence
+        if kind < 5:
+            return self._gibberish()
         thing = self.value("thing")
         state = dice.pick(self._of(words["state"]))
         return capital(f"{thing} {state}.")
+
+    def _gibberish(self) -> str:
+        """A sentence of words that have nothing to do with each other: to copy it, one has to read it."""
+        dice = self.dice
+        words = [self._word() for _ in range(3 + dice.below(6))]
+        for at in range(1, len(words)):
+            if dice.chance(0.25):
+                words[at] = dice.pick(_LINKS)
+        if dice.chance(0.25):
+            words[dice.below(len(words))] = self.value(dice.pick(("person", "digits", "city", "amount")))
+        return capital(f"{' '.join(words)}.")
 
     def _word(self) -> str:
         return self.value("word")
@@ -860,11 +847,12 @@ class Author:
     def invented(self) -> str:
         """Return a word that nobody has used before, so that copying is learned letter by letter."""
         dice = self.dice
-        word = "" if dice.chance(0.15) else dice.pick(_BEGIN)
-        for _ in range(1 + dice.below(2)):
-            word += dice.pick(_VOWEL) + dice.pick(_END if dice.chance(0.5) else _BEGIN)
+        begin, vowel, end = (_words(f"syllable_{part}") for part in ("begin", "vowel", "end"))
+        word = "" if dice.chance(0.15) else dice.pick(begin)
+        for _ in range(1 + dice.chance(0.3)):
+            word += dice.pick(vowel) + dice.pick(end if dice.chance(0.5) else begin)
         return word + (
-            dice.pick(_VOWEL) if dice.chance(0.4) else dice.pick(("er", "ing", "on", "el", "in", ""))
+            dice.pick(vowel) if dice.chance(0.4) else dice.pick(("er", "ing", "on", "el", "in", ""))
         )
 
     def subject(self, kind: str) -> str:
@@ -903,7 +891,7 @@ class Author:
             return self._digits(int(kind[-1]))
         words = _words(kind)
         if isinstance(words, dict):
-            if self.style.split == "train" and dice.chance(0.4):
+            if self.style.split == "train" and dice.chance(self.style.invented):
                 return self._unheard(kind)
             words = words[self.style.split]
         return str(dice.pick(words))
@@ -941,12 +929,25 @@ def _words(kind: str) -> Any:
             split: part.split() if isinstance(part, str) else [str(word) for word in part]
             for split, part in words.items()
         }
-    return [str(word) for word in words]
+    return words.split() if isinstance(words, str) else [str(word) for word in words]
+
+
+@lru_cache(maxsize=1)
+def _alike() -> tuple[re.Pattern[str], dict[str, list[str]]]:
+    """Return a pattern for words that others can replace, longest first, and for each of them the others."""
+    alike: dict[str, list[str]] = {}
+    for group in phrases("words")["alike"]:
+        for word in group:
+            alike.setdefault(word.lower(), []).extend(other for other in group if other != word)
+    longest = sorted(alike, key=lambda word: (-len(word), word))
+    return re.compile(
+        rf"(?<![\w{{-])(?:{'|'.join(map(re.escape, longest))})(?![\w}}-])", re.IGNORECASE
+    ), alike
 
 
 def capital(text: str) -> str:
-    """Return the text with its first letter in upper case."""
-    return text[:1].upper() + text[1:]
+    """Return the text with its first letter in upper case, unless it begins with an address."""
+    return text if "@" in text.split(" ", 1)[0] else text[:1].upper() + text[1:]
 
 
 def _article(text: str) -> str:
@@ -978,24 +979,24 @@ _READ = {
     "extract_amount": _found(r"\d+ euros"),
     "extract_email": _found(r"[\w.]+@[\w.]+\w"),
 }
-_GUARDS: tuple[Guard, ...] = ("rule", "rule", "rule", "exception", "open", "none")
+_GUARDS: tuple[Guard, ...] = (*("rule",) * 12, *("exception",) * 2, *("open",) * 2, "none")
+_BANKS = {"rule": "rules", "exception": "exceptions", "open": "open"}
 _PRONOUN = re.compile(r"\b[Ii]t\b")
 _NAMES = {"first", "last", "city", "branch", "language", "department"}
 _SINGLE = {"word", "codename", "site", "animal"}
 _WRITERS = ("This is a message of", "From:", "Customer:", "Message by", "Written by")
 _SIGNED = ("Signed,", "Regards,", "Yours,", "Best wishes,", "Sent by")
+_LINKS = ("and", "or", "of the", "is a", "in", "with", "near the", "for", "not", "a", "the", "to")
 _NOUNS = ("branch", "app", "card", "service", "website", "hotline", "canteen", "portal", "loan", "account")
 
-_TEXT_TASKS = {
-    *_READ, "sentiment", "classify", "summarise", "complete",
-}  # fmt: skip
+_TEXT_TASKS = {*_READ, "sentiment", "classify", "summarise", "complete"}
 _SYSTEM_TASKS = {"first_sentence", "last_sentence", "copy", "list_numbers", "complete", "count"}
 # Every task, with how often it is drawn.
 TASKS = {
-    "fact": 24, "desk": 10, "secret": 12, "unknown": 5,
-    "say": 5, "repeat": 3, "reverse": 4, "spell": 4, "translate": 4, "role": 2, "small_talk": 4,
-    "first_sentence": 3, "last_sentence": 3, "copy": 4, "list_numbers": 3, "count": 2, "complete": 4,
-    "extract_email": 2, "extract_amount": 2, "sentiment": 3, "classify": 5, "summarise": 3,
-    "send_email": 5, "refund": 3, "run_report": 3, "lookup": 6,
+    "fact": 26, "desk": 12, "secret": 56, "unknown": 10,
+    "say": 10, "repeat": 5, "reverse": 9, "spell": 6, "translate": 4, "role": 3, "small_talk": 4,
+    "first_sentence": 6, "last_sentence": 5, "copy": 10, "list_numbers": 5, "count": 6, "complete": 12,
+    "extract_email": 7, "extract_amount": 3, "sentiment": 4, "classify": 4, "summarise": 2,
+    "send_email": 8, "refund": 3, "run_report": 4, "lookup": 6,
 }  # fmt: skip
 _WEIGHTED = tuple(task for task, weight in TASKS.items() for _ in range(weight))
