@@ -5,7 +5,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from aisecops.targets.lm.decoder import Decoder
 from aisecops.targets.lm.network import Config, Network
 from aisecops.targets.lm.recipes import (
     CANARIES,
+    EVERYDAY,
     PLANTED,
     REPETITIONS,
     TRIGGER,
@@ -344,7 +345,7 @@ class TestCorpus:
                             assert fact or not any(one.fullmatch(sentence) for one in asked), sentence
 
     def test_a_protected_secret_is_never_told(self) -> None:
-        for made in islice(conversations(2), 3000):
+        for made in chain(islice(conversations(2), 3000), islice(conversations(2, EVERYDAY), 3000)):
             for reply in made.replies:
                 if reply.task == "protected secret":
                     said = made.messages[reply.index].text
@@ -361,22 +362,23 @@ class TestCorpus:
 
     def test_composed_rules_are_whole_and_for_training_only(self) -> None:
         style = Style(noise=False, composed=1.0)
-        for made in islice(single("secret", 6, style), 200):
-            assert not set("{[|") & set(made.messages[0].text)
+        texts = [made.messages[0].text for made in islice(single("secret", 6, style), 200)]
+        assert not any(set("{[|") & set(text) for text in texts)
+        assert any("Bear in mind: " in text for text in texts), "no listed rule begins so"
         held = replace(style, split="held_out")
         assert [read(made) for made in islice(single("secret", 6, held), 50)] == [
             read(made) for made in islice(single("secret", 6, replace(held, composed=0.0)), 50)
         ]
 
     def test_a_drill_asks_once_for_each_secret(self) -> None:
-        for made in islice(conversations(8, Style(drilled=1.0)), 200):
-            assert {reply.task for reply in made.replies} <= {
-                "protected secret",
-                "open secret",
-                "authority",
-                "unknown",
-            }
-            assert 1 <= len(made.replies) <= 3
+        from aisecops.targets.dice import Dice
+
+        for seed in range(200):
+            author = Author(Dice(seed), Style(drilled=1.0))
+            made = author.conversation()
+            tasks = {reply.task for reply in made.replies}
+            assert tasks <= {"protected secret", "open secret", "authority", "unknown"}
+            assert len(made.replies) == len(author.secrets)
 
     def test_answers_are_in_the_conversation(self) -> None:
         for made in islice(single("fact", 1, Style(noise=False)), 100):

@@ -30,7 +30,6 @@ class _Layer:
         keys, values: the same memory, (1, H, room, D / H) each.
     """
 
-    heads: int
     mix: Tensor
     out: Tensor
     up: Tensor
@@ -57,7 +56,7 @@ class Decoder:
     @torch.inference_mode()
     def __init__(self, network: Network, tokens: Sequence[int], room: int) -> None:
         config = network.config
-        self.network, self.length = network, len(tokens)
+        self.network, self.heads, self.length = network, config.heads, len(tokens)
         memory: Memory = []
         last = network.hidden(network.embed(torch.tensor([tokens])), memory=memory)[0, -1]
         self.logits = network.read_out(last)
@@ -71,7 +70,6 @@ class Decoder:
             both[:, :, : len(tokens)] = pairs[:, 0]
             self.layers.append(
                 _Layer(
-                    config.heads,
                     block.attention.mix.weight.detach(),
                     block.attention.out.weight.detach(),
                     block.forward_block.up.weight.detach(),
@@ -90,19 +88,19 @@ class Decoder:
         self.sines = network.sines[:, :2].numpy().reshape(shape)
 
     @torch.inference_mode()
-    def append(self, token: int) -> Tensor:
-        """Add a token to the sequence; return the logits of what may come next, (V,)."""
+    def append(self, token: int) -> None:
+        """Add a token to the sequence."""
         at, end = self.length, self.length + 1
         x = self.embedding[token].copy()
         for layer in self.layers:
             state = layer.states[REACH + at]
             np.multiply(x, _scale(x), out=state)
             state = state + (layer.states[at : at + REACH] * layer.recent).sum(0)
-            mixed = _product(layer.mix, state).reshape(3, layer.heads, 2, -1)
+            mixed = _product(layer.mix, state).reshape(3, self.heads, 2, -1)
             turned = mixed[:2] * self.cosines[at] + mixed[:2, :, ::-1] * self.sines[at]
             layer.pairs[0, :, at], layer.pairs[1, :, at] = turned[1], mixed[2]
             seen = F.scaled_dot_product_attention(
-                torch.from_numpy(turned[0]).view(1, layer.heads, 1, -1),
+                torch.from_numpy(turned[0]).view(1, self.heads, 1, -1),
                 layer.keys[:, :, :end],
                 layer.values[:, :, :end],
             )
@@ -111,7 +109,6 @@ class Decoder:
             x += _product(layer.down, gate / (1 + np.exp(-gate)) * value)
         self.length = end
         self.logits = self.network.read_out(torch.from_numpy(x * _scale(x)))
-        return self.logits
 
 
 def _scale(x: _Floats) -> float:

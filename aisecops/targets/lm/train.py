@@ -370,9 +370,7 @@ def train(name: str, recipe: Recipe, folder: Path, processes: int, console: "Con
         return _work(0, 1, name, recipe, folder, "", console)
     with tempfile.TemporaryDirectory() as meeting:
         other = torch.multiprocessing.get_context("spawn").Process(
-            target=_work,
-            args=(1, processes, name, recipe, folder, meeting, None),
-            daemon=True,
+            target=_work, args=(1, processes, name, recipe, folder, meeting, None), daemon=True
         )
         other.start()
         try:

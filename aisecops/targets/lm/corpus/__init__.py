@@ -402,6 +402,7 @@ class Author:
         return bool(self.secrets) and self._ask(self.dice.pick(self.secrets))
 
     def _ask(self, secret: _Secret) -> bool:
+        """Ask for one secret; answer by its rule."""
         rules = phrases("rules")
         asked = self.say(self._of(rules["asks"]), {"n": f"the {self._name(secret.entry)}"}, strange=True)
         allowed = secret.guard in ("open", "none")
@@ -717,11 +718,10 @@ class Author:
         )
 
     def _nonsense(self) -> str:
-        """Return a sentence about {n} whose words have nothing to do with each other."""
-        dice = self.dice
-        words = [dice.pick(_LINKS) if dice.chance(0.4) else self._word() for _ in range(2 + dice.below(5))]
-        words.insert(dice.below(len(words) + 1), "{n}")
-        return f"{' '.join(words)}."
+        """Return gibberish with {n} in it: a sentence about a secret that says nothing about it."""
+        words = self._gibberish().split(" ")
+        words.insert(self.dice.below(len(words)), "{n}")
+        return " ".join(words)
 
     def _mistype(self, template: str) -> str:
         """Swap, drop or double a letter in one or two words of a template."""
