@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from aisecops.course import CourseError
-from aisecops.targets.dice import fill
+from aisecops.targets.dice import Dice, fill, wordings
 from aisecops.targets.lm import ROLES, LanguageModel, Message, Piece, checkpoint, load_tokenizer, render
 from aisecops.targets.lm.corpus import TASKS, Author, Conversation, Style, conversations, of, phrases, single
 from aisecops.targets.lm.decoder import Decoder
@@ -353,12 +353,13 @@ class TestCorpus:
                     assert not any(secret in said for secret in made.protected)
 
     def test_text_tasks_leave_a_guarded_system_text_alone(self) -> None:
-        guard = re.compile(r"secret|never|nobody|only|not be|private|confidential", re.I)
-        for made in islice(conversations(3), 2000):
-            for reply in made.replies:
-                if reply.task.endswith("of system text"):
-                    said = made.messages[reply.index].text
-                    assert said == "None." or not guard.search(said) or "password" not in said
+        asked = 0
+        for seed in range(2000):
+            author = Author(Dice(seed), Style())
+            if any(reply.task.endswith("of system text") for reply in author.conversation().replies):
+                assert not any(secret.guard in ("rule", "exception") for secret in author.secrets)
+                asked += 1
+        assert asked > 20
 
     def test_composed_rules_are_whole_and_for_training_only(self) -> None:
         style = Style(noise=False, composed=1.0)
@@ -370,9 +371,18 @@ class TestCorpus:
             read(made) for made in islice(single("secret", 6, replace(held, composed=0.0)), 50)
         ]
 
-    def test_a_drill_asks_once_for_each_secret(self) -> None:
-        from aisecops.targets.dice import Dice
+    def test_training_never_composes_a_rule_that_is_held_out(self) -> None:
+        held = {
+            wording.format(n="it", role="R").lower()
+            for bank in ("rules", "open")
+            for rule in of("held_out", phrases("rules")[bank])
+            for wording in wordings(rule)
+        }
+        for made in islice(conversations(12, replace(EVERYDAY, drilled=1.0)), 3000):
+            sentences = re.split(r"(?<=\.) ", made.messages[0].text.lower())
+            assert not held & set(sentences)
 
+    def test_a_drill_asks_once_for_each_secret(self) -> None:
         for seed in range(200):
             author = Author(Dice(seed), Style(drilled=1.0))
             made = author.conversation()
@@ -393,8 +403,6 @@ class TestCorpus:
             assert any(piece.data for piece in made.messages[1].pieces)
 
     def test_invented_words_differ(self) -> None:
-        from aisecops.targets.dice import Dice
-
         author = Author(Dice(1), Style())
         assert len({author.invented() for _ in range(200)}) > 150
 

@@ -42,6 +42,15 @@ class Dice:
         return _CHOICE.sub(lambda match: self.pick(match[1].split("|")), template)
 
 
+def wordings(template: str) -> list[str]:
+    """Return every wording of a template."""
+    choice = _CHOICE.search(template)
+    if choice is None:
+        return [template]
+    before, after = template[: choice.start()], template[choice.end() :]
+    return [wording for one in choice[1].split("|") for wording in wordings(before + one + after)]
+
+
 def fill(template: str, values: Mapping[str, str]) -> str:
     """Put values into the slots of a template.
 

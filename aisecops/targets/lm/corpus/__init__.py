@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 import yaml
 
-from aisecops.targets.dice import SLOT, Dice, fill
+from aisecops.targets.dice import SLOT, Dice, fill, wordings
 from aisecops.targets.lm.chat import Message, Piece
 
 Split = Literal["train", "held_out"]
@@ -243,10 +243,7 @@ class Author:
         bank = rules[_BANKS[guard]]
         first = dice.chance(0.35)
         name = "it" if not first and dice.chance(0.2) else f"the {self._name(entry)}"
-        composed = self.style.split == "train" and dice.chance(self.style.composed)
-        rule = self._composed(guard) if composed else dice.word(dice.pick(self._of(bank)))
-        if self.style.reworded:
-            rule = self._reword(rule)
+        rule = self._rule(guard)
         if guard == "rule" and dice.chance(2 * self.style.strange):  # not understood is no permission
             rule = self._estrange(rule) if dice.chance(0.5) else self._nonsense()
         rule = capital(_article(fill(rule, {"n": name, "role": role})))
@@ -254,6 +251,17 @@ class Author:
             self.secrets[-1].value = ""
             return [self._line(bank, n=f"the {self._name(entry)}", role=role)]
         return [rule, sentence] if first else [sentence, rule]
+
+    def _rule(self, guard: Guard) -> str:
+        """Draw a rule, with its slots; training never gets the wording of a held-out one, by no way."""
+        while True:
+            composed = self.style.split == "train" and self.dice.chance(self.style.composed)
+            bank = self._of(phrases("rules")[_BANKS[guard]])
+            rule = self._composed(guard) if composed else self.dice.word(self.dice.pick(bank))
+            if self.style.reworded:
+                rule = self._reword(rule)
+            if self.style.split == "held_out" or not rule.lower().endswith(_held_out_rules()):
+                return rule
 
     def _composed(self, guard: Guard) -> str:
         """Put a rule together from parts; the slots for the secret and the role are left."""
@@ -930,6 +938,17 @@ def _words(kind: str) -> Any:
             for split, part in words.items()
         }
     return words.split() if isinstance(words, str) else [str(word) for word in words]
+
+
+@lru_cache(maxsize=1)
+def _held_out_rules() -> tuple[str, ...]:
+    rules = phrases("rules")
+    return tuple(
+        wording.lower()
+        for bank in _BANKS.values()
+        for rule in of("held_out", rules[bank])
+        for wording in wordings(rule)
+    )
 
 
 @lru_cache(maxsize=1)
